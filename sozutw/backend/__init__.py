@@ -1,0 +1,1 @@
+"""The server's side: protocols on dialled sockets, and their pool."""

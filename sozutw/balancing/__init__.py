@@ -1,0 +1,1 @@
+"""From a cluster to the backend that serves this request."""

@@ -1,0 +1,1 @@
+"""The client's side: protocols on accepted sockets."""

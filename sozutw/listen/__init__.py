@@ -1,0 +1,1 @@
+"""Sockets that accept, and the listeners they belong to."""

@@ -1,0 +1,1 @@
+"""What a process consists of: its services, signals and reports."""

@@ -1,0 +1,1 @@
+"""Who is connected: sessions, their tokens, and the limits on them."""

@@ -1,0 +1,1 @@
+"""What both sides need of Twisted: streams, the loop, dials, deadlines."""
