@@ -1,0 +1,173 @@
+"""
+The numbers that the data plane adds to, as plain attributes of objects bound at set-up.
+
+Whoever adds holds the object already and writes ``counters.requests += 1``: no name is
+looked up, and no call is made. ``metrics.names`` says what each is called outside.
+
+A gauge (``connections``, ``active_requests``) is counted up and down by one owner; it is
+right when each increment has its one decrement.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+BUCKETS_PER_TIMER: Final = 64
+"""Bucket ``n`` counts times below ``2**n`` µs; 64 of them outlast any process."""
+STATUSES: Final = 1000
+"""Indexes of ``WorkerCounters.statuses``: a status has three digits."""
+
+
+@dataclass(slots=True, eq=False)
+class Timer:
+    """
+    How often something took how long, in powers of two of microseconds.
+
+    Where even a call is too much, write what ``add`` does in its place.
+    """
+
+    buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS_PER_TIMER)
+    """``buckets[n]``: samples of at least ``2**(n-1)`` and less than ``2**n`` µs; 0 in the first."""
+    sum_us: int = 0
+
+    def add(self, us: int) -> None:
+        """Count one sample."""
+        self.buckets[us.bit_length()] += 1
+        self.sum_us += us
+
+
+@dataclass(slots=True, eq=False)
+class BackendCounters:
+    """What one configured backend did, seen from here."""
+
+    requests: int = 0
+    """Request heads written to it, replays included."""
+    bytes_in: int = 0
+    """From the client's side towards the backend, as Sōzu counts: bytes of requests."""
+    bytes_out: int = 0
+    """From the backend towards the client: bytes of responses."""
+    connections: int = 0
+    """Gauge: sockets open or opening."""
+    active_requests: int = 0
+    """Gauge: leases."""
+    connect_errors: int = 0
+    up: int = 0
+    """How often it was called up again after it had been down."""
+    down: int = 0
+    pool_hits: int = 0
+    pool_misses: int = 0
+    response_time: Timer = field(default_factory=Timer)
+    """From the request written to the first byte of its response."""
+    connection_time: Timer = field(default_factory=Timer)
+    """From the dial to the connection."""
+
+
+@dataclass(slots=True, eq=False)
+class ClusterCounters:
+    """What happened to the exchanges that a rule led to one cluster."""
+
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    active_requests: int = 0
+    """Gauge."""
+    responses: list[int] = field(default_factory=lambda: [0] * 10)
+    """By class: ``responses[status // 100]``; 0 counts exchanges that ended without a status."""
+    answers: dict[int, int] = field(default_factory=dict)
+    """Answers of our own by status; rare enough for a dict."""
+    connect_errors: int = 0
+    retries_exhausted: int = 0
+    """Exchanges that gave up after all their dials."""
+    pool_hits: int = 0
+    pool_misses: int = 0
+    fail_open: int = 0
+    """Choices that fell to an unhealthy backend since no healthy one was left."""
+    no_available_backends: int = 0
+    """How often the last available backend went."""
+    available_recovered: int = 0
+    """How often one came back after that."""
+    up: int = 0
+    down: int = 0
+    rejected_per_ip: int = 0
+    """429: the limit for one client address."""
+    request_time: Timer = field(default_factory=Timer)
+    """From the first byte of the request to the last of its response."""
+    service_time: Timer = field(default_factory=Timer)
+    """The part of it that was spent here and not waiting for the backend."""
+
+
+@dataclass(slots=True, eq=False)
+class ListenerCounters:
+    """What came in on one listener."""
+
+    accepted: int = 0
+    connections: int = 0
+    """Gauge."""
+    capped: int = 0
+    """Connections refused or left waiting since the process was full."""
+    requests: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class WorkerCounters:
+    """What one worker did, whichever listener, cluster or backend it concerns."""
+
+    requests: int = 0
+    active_requests: int = 0
+    """Gauge."""
+    errors: int = 0
+    """Exchanges that ended in a fault of a peer or of ours."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    """From and to clients."""
+    back_bytes_in: int = 0
+    back_bytes_out: int = 0
+    """From and to backends."""
+    statuses: list[int] = field(default_factory=lambda: [0] * STATUSES)
+    """``statuses[404]``; 0 counts exchanges that ended without a status."""
+    answers: dict[int, int] = field(default_factory=dict)
+    """Answers of our own by status."""
+
+    client_connections: int = 0
+    """Gauge."""
+    client_connections_max: int = 0
+    """The limit, as configured."""
+    accept_queue_connections: int = 0
+    """Gauge."""
+    accept_queue_backpressure: int = 0
+    """Gauge: 1 while accepting is paused."""
+    accept_queue_timeouts: int = 0
+    sessions_evicted: int = 0
+    zombies: int = 0
+    http_sessions: int = 0
+    """Gauge: client connections that speak HTTP."""
+    websocket_sessions: int = 0
+    """Gauge: tunnels after an upgrade."""
+
+    frontend_parse_errors: int = 0
+    backend_parse_errors: int = 0
+    failed_backend_matching: int = 0
+    early_response_closes: int = 0
+    """Responses that ended before the request's body did."""
+    backend_eof_before_message_complete: int = 0
+    request_ids_generated: int = 0
+    request_ids_propagated: int = 0
+    trusted_protos: int = 0
+    trusted_protos_differing: int = 0
+    """X-Forwarded-Proto of a trusted peer, and those that named another protocol."""
+    trusted_ports: int = 0
+    trusted_ports_differing: int = 0
+
+    backend_connections: int = 0
+    """Gauge."""
+    pool_size: int = 0
+    """Gauge: idle backend connections."""
+    flow_control_paused: int = 0
+    """How often a side was paused because the other could not take more."""
+
+    access_logs: int = 0
+    unsent_access_logs: int = 0
+
+    accept_wait_time: Timer = field(default_factory=Timer)
+    request_time: Timer = field(default_factory=Timer)
+    service_time: Timer = field(default_factory=Timer)
+    frontend_matching_time: Timer = field(default_factory=Timer)
