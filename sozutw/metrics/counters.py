@@ -26,7 +26,7 @@ class Timer:
     """
 
     buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS_PER_TIMER)
-    """``buckets[n]``: samples of at least ``2**(n-1)`` and less than ``2**n`` µs; 0 in the first."""
+    """``buckets[n]``: samples from ``2**(n-1)`` to below ``2**n`` µs; zeros in the first."""
     sum_us: int = 0
 
     def add(self, us: int) -> None:
