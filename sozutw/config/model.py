@@ -11,6 +11,18 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
+from typing_extensions import override
+
+from sozutw.config.policies import (
+    CertificateFiles,
+    HeaderEdit,
+    HealthCheck,
+    Hsts,
+    Http2Limits,
+    TlsOptions,
+    UdpOptions,
+)
+
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -22,6 +34,7 @@ class InetAddress:
     """``127.0.0.1``, ``::1`` without brackets, or a name."""
     port: int
 
+    @override
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -32,6 +45,7 @@ class UnixAddress:
 
     path: str
 
+    @override
     def __str__(self) -> str:
         return f"unix:{self.path}"
 
@@ -120,6 +134,45 @@ class HttpListener:
     """Status (``"404"``) to the text of a template; see relay.answers."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Ours: networks whose own X-Forwarded-* and Forwarded are believed."""
+    http2: Http2Limits | None = None
+    """None when no ``h2_`` key was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsListener:
+    """An address that accepts HTTP over TLS; not served yet."""
+
+    http: HttpListener
+    """All that it has in common with a plain one."""
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    alpn_protocols: tuple[str, ...] = ("h2", "http/1.1")
+    certificate: CertificateFiles | None = None
+    strict_sni_binding: bool = True
+    disable_http11: bool = False
+    hsts: Hsts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """An address that accepts bytes; not served yet."""
+
+    address: InetAddress
+    public_address: InetAddress | None = None
+    expect_proxy: bool = False
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+@dataclass(frozen=True, slots=True)
+class UdpListener:
+    """An address that takes datagrams; not served yet."""
+
+    address: InetAddress
+    public_address: InetAddress | None = None
+    front_timeout: float = 30.0
+    back_timeout: float = 30.0
+    max_rx_datagram_size: int = 1500
+    max_flows: int = 0
+    """0 derives it from the descriptors there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +197,13 @@ class Cluster:
     request_timeout: float | None = None
     tunnel_timeout: float | None = None
     """Ours: each overrides the listener's when set."""
+    http2: bool = False
+    """Speak HTTP/2 to the backends; not served yet, nor is what follows."""
+    send_proxy: bool = False
+    authorized_hashes: tuple[str, ...] = ()
+    www_authenticate: str | None = None
+    health_check: HealthCheck | None = None
+    udp: UdpOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +234,152 @@ class FrontendRule:
     tags: Mapping[str, str] = NO_TAGS
     redirect: Redirect = Redirect.FORWARD
     redirect_scheme: RedirectScheme = RedirectScheme.USE_SAME
+    required_auth: bool = False
+    """Not served yet, nor is what follows."""
+    redirect_template: str | None = None
+    rewrite_host: str | None = None
+    rewrite_path: str | None = None
+    rewrite_port: int | None = None
+    headers: tuple[HeaderEdit, ...] = ()
+    hsts: Hsts | None = None
+    certificate: CertificateFiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFrontend:
+    """Which cluster a TCP or UDP listener leads to; not served yet."""
+
+    address: InetAddress
+    cluster_id: str
+    tags: Mapping[str, str] = NO_TAGS
+
+
+class AccessLogFormat(Enum):
+    """How a line of the access log is written."""
+
+    ASCII = "ascii"
+    PROTOBUF = "protobuf"
+    JSON = "json"
+    """Ours: one object a line."""
+
+
+class MetricDetail(Enum):
+    """Down to what counters are kept apart."""
+
+    PROCESS = "process"
+    FRONTEND = "frontend"
+    CLUSTER = "cluster"
+    BACKEND = "backend"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where counters are sent to; not served yet."""
+
+    address: InetAddress | None = None
+    tagged_metrics: bool = False
+    prefix: str = "sozu"
+    detail: MetricDetail = MetricDetail.CLUSTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for the whole process; doc/configure.md tells what each key does."""
+
+    # The command socket.
+    command_socket: str = "sozu.sock"
+    command_buffer_size: int = 1_000_000
+    max_command_buffer_size: int = 2_000_000
+    command_allowed_uids: tuple[int, ...] | None = None
+    ctl_command_timeout: int = 1000
+    """Milliseconds, alone among the durations."""
+    saved_state: str | None = None
+    automatic_state_save: bool = False
+
+    # Logs.
+    log_level: str = "info"
+    log_target: str = "stdout"
+    log_colored: bool = False
+    access_logs_target: str | None = None
+    """None: where the log goes."""
+    access_logs_format: AccessLogFormat = AccessLogFormat.ASCII
+    access_logs_colored: bool | None = None
+    """None: as ``log_colored``."""
+    audit_logs_target: str | None = None
+    audit_logs_json_target: str | None = None
+
+    # Processes.
+    worker_count: int = 2
+    worker_automatic_restart: bool = True
+    worker_timeout: float = 10.0
+    handle_process_affinity: bool = False
+    pid_file_path: str | None = None
+    activate_listeners: bool = True
+    graceful_shutdown_timeout: float = 30.0
+    """Ours: how long a soft stop waits for what is under way."""
+
+    # Limits.
+    max_connections: int | None = None
+    """None: 10,000, or fewer where the limit on descriptors says so."""
+    max_connections_per_ip: int = 0
+    """For each cluster and address; 0 is unlimited."""
+    retry_after: int = 60
+    """Seconds told with a 429; 0 leaves the field out."""
+    evict_on_queue_full: bool = False
+    accept_queue_timeout: float = 60.0
+    zombie_check_interval: float = 1800.0
+    min_buffers: int = 1
+    max_buffers: int = 1000
+    buffer_size: int = 16_393
+    """Here: the most bytes that the head of a request or response may have."""
+    slab_entries_per_connection: int = 4
+    splice_pipe_capacity_bytes: int = 65_536
+    basic_auth_max_credential_bytes: int = 4096
+
+    # Defaults for listeners, already filled into each of them.
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Ours."""
+
+    # Towards backends, all ours.
+    replay: bool = True
+    """Whether an idempotent request that got no byte of a response is sent again."""
+    dials_max: int = 3
+    """How often in all one request may be tried."""
+    backend_idle_timeout: float = 30.0
+    """How long an unused connection is kept."""
+    backend_idle_connections_max: int = 256
+    """How many unused connections are kept for each backend."""
+
+    # Metrics.
+    disable_cluster_metrics: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """What was asked for, is valid, and is not served by this version."""
+
+    https_listeners: tuple[HttpsListener, ...] = ()
+    tcp_listeners: tuple[TcpListener, ...] = ()
+    udp_listeners: tuple[UdpListener, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    https_frontends: tuple[FrontendRule, ...] = ()
+    http_frontends: tuple[FrontendRule, ...] = ()
+    """Rules that would do harm if only the part that can be served were."""
+    http_listeners: tuple[HttpListener, ...] = ()
+    tcp_frontends: tuple[StreamFrontend, ...] = ()
+    udp_frontends: tuple[StreamFrontend, ...] = ()
+    backends: tuple[Backend, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One whole configuration: nothing in it refers to what is not in it."""
+
+    settings: Settings = field(default_factory=Settings)
+    listeners: tuple[HttpListener, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    frontends: tuple[FrontendRule, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    unserved: Unserved = field(default_factory=Unserved)
