@@ -26,6 +26,11 @@ from sozutw.config.policies import (
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
+def no_tags() -> Mapping[str, str]:
+    """Return the empty mapping that all share; before 3.12 it cannot be a default itself."""
+    return NO_TAGS
+
+
 @dataclass(frozen=True, slots=True)
 class InetAddress:
     """An IP address or (for backends only) a host name, and a port."""
@@ -130,7 +135,7 @@ class HttpListener:
     sozu_id_header: str = "Sozu-Id"
     elide_x_real_ip: bool = False
     send_x_real_ip: bool = False
-    answers: Mapping[str, str] = NO_TAGS
+    answers: Mapping[str, str] = field(default_factory=no_tags, hash=False)
     """Status (``"404"``) to the text of a template; see relay.answers."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Ours: networks whose own X-Forwarded-* and Forwarded are believed."""
@@ -185,7 +190,7 @@ class Cluster:
     sticky_session: bool = False
     https_redirect: bool = False
     https_redirect_port: int | None = None
-    answers: Mapping[str, str] = NO_TAGS
+    answers: Mapping[str, str] = field(default_factory=no_tags, hash=False)
     max_connections_per_ip: int | None = None
     """None inherits the process's, 0 is unlimited."""
     retry_after: int | None = None
@@ -231,7 +236,7 @@ class FrontendRule:
     position: Position = Position.TREE
     cluster_id: str | None = None
     """None denies: 401."""
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=no_tags, hash=False)
     redirect: Redirect = Redirect.FORWARD
     redirect_scheme: RedirectScheme = RedirectScheme.USE_SAME
     required_auth: bool = False
@@ -251,7 +256,7 @@ class StreamFrontend:
 
     address: InetAddress
     cluster_id: str
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=no_tags, hash=False)
 
 
 class AccessLogFormat(Enum):
