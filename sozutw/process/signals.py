@@ -1,0 +1,155 @@
+"""
+The signals that a running process answers to.
+
+Twisted's own answers do not suit a proxy: SIGTERM cuts every connection and ends the process
+with status 143, and a second one leaves a traceback. These are installed after the reactor
+has installed its own, when it runs.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+_log = Logger()
+
+
+class Stoppable(Protocol):
+    """What a signal may ask of the proxy."""
+
+    def count_connections(self) -> int:
+        """Return how many clients are connected."""
+
+    def stop_softly(self) -> Deferred[None]:
+        """Take nothing new; fire when what is under way has ended."""
+
+    def stop_now(self) -> None:
+        """Cut what is under way."""
+
+    def reopen_logs(self) -> None:
+        """Go on writing under the same names, in files that may be new."""
+
+    def report_counters(self) -> None:
+        """Write all counters to descriptor 1."""
+
+
+class Loop(Protocol):
+    """What the signals need of the reactor."""
+
+    # Twisted's names and signatures.
+    def callLater(  # noqa: D102
+        self, delay: float, called: Callable[[], object], /
+    ) -> IDelayedCall: ...
+
+    def callFromThread(  # noqa: D102
+        self, called: Callable[..., object], /, *args: object
+    ) -> None: ...
+
+    def stop(self) -> None: ...  # noqa: D102
+
+
+def say_on_stderr(line: str) -> None:
+    """Write a line for the operator past ``sys.stderr``, which twistd turns into log events."""
+    try:
+        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:
+        # The terminal is gone, which is no reason to stop in any other way.
+        return
+
+
+class Signals:
+    """
+    Turn signals into requests to the proxy, made from the reactor's loop.
+
+    SIGINT and SIGTERM ask twice: softly, bounded by ``grace_seconds_max``, then at once. Either
+    way the reactor stops by itself and the process ends with status 0. SIGHUP reopens the
+    logs and SIGUSR1 reports the counters.
+    """
+
+    def __init__(
+        self,
+        reactor: Loop,
+        proxy: Stoppable,
+        grace_seconds_max: float,
+        say: Callable[[str], None] = say_on_stderr,
+    ) -> None:
+        self._reactor = reactor
+        self._proxy = proxy
+        self._grace_seconds_max = grace_seconds_max
+        self._say = say
+        self._stop_asked = self._stop_softly
+        self._grace: IDelayedCall | None = None
+        self._answers: dict[int, Callable[[], None]] = {
+            signal.SIGINT: self.stop_asked,
+            signal.SIGTERM: self.stop_asked,
+            signal.SIGHUP: proxy.reopen_logs,
+            signal.SIGUSR1: proxy.report_counters,
+        }
+
+    def install(self) -> None:
+        """Answer from now on; to be called when the reactor runs."""
+        for number in self._answers:
+            signal.signal(number, self._signalled)
+
+    def stop_asked(self) -> None:
+        """Somebody wants the process to end, and may have said so before."""
+        self._stop_asked()
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        # Python calls this between any two instructions: all it may do is leave a note.
+        self._reactor.callFromThread(self._answer, number)
+
+    def _answer(self, number: int) -> None:
+        try:
+            self._answers[number]()
+        except Exception:  # noqa: BLE001  # a log that cannot be reopened must not hurt the loop
+            _log.failure("signal {number} could not be answered", number=number)
+
+    def _stop_softly(self) -> None:
+        self._stop_asked = self._stop_now
+        left = self._proxy.count_connections()
+        connections = "1 connection" if left == 1 else f"{left} connections"
+        self._say(
+            f"stopping: {connections} left, at most {self._grace_seconds_max:g} s; "
+            "press Ctrl-C again to stop now"
+        )
+        self._grace = self._reactor.callLater(self._grace_seconds_max, self._grace_over)
+        self._proxy.stop_softly().addCallbacks(self._softly_stopped, self._soft_stop_failed)
+
+    def _softly_stopped(self, _result: None) -> None:
+        self._finish()
+
+    def _soft_stop_failed(self, failure: Failure) -> None:
+        _log.failure("the soft stop failed; stopping now", failure=failure)
+        self._stop_now()
+
+    def _grace_over(self) -> None:
+        self._grace = None
+        self._say(f"{self._grace_seconds_max:g} s are over; stopping now")
+        self._stop_now()
+
+    def _stop_now(self) -> None:
+        self._stop_asked = self._ignore
+        self._proxy.stop_now()
+        self._finish()
+
+    def _ignore(self) -> None:
+        """The reactor is stopping already."""
+
+    def _finish(self) -> None:
+        self._stop_asked = self._ignore
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        try:
+            self._reactor.stop()
+        except ReactorNotRunning:
+            # stop_now ended the last session, and with it the soft stop, which was here before.
+            return

@@ -1,0 +1,173 @@
+"""Asked once, the proxy stops softly; asked twice, at once; and it always ends."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import Clock
+
+from sozutw.process import signals
+from sozutw.process.signals import Signals
+
+
+class FakeReactor(Clock):
+    """A clock that can be stopped once, as a reactor can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stops = 0
+        self.notes: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def callFromThread(self, called: Callable[..., object], *args: object) -> None:
+        self.notes.append((called, args))
+
+    def loop(self) -> None:
+        notes, self.notes = self.notes, []
+        for called, args in notes:
+            called(*args)
+
+    def stop(self) -> None:
+        if self.stops:
+            raise ReactorNotRunning
+        self.stops += 1
+
+
+class FakeProxy:
+    """Connections that end when told to."""
+
+    def __init__(self, connections: int) -> None:
+        self.connections = connections
+        self.calls: list[str] = []
+        self.stopped: Deferred[None] = Deferred()
+
+    def count_connections(self) -> int:
+        return self.connections
+
+    def stop_softly(self) -> Deferred[None]:
+        self.calls.append("stop_softly")
+        if not self.connections:
+            self.stopped.callback(None)
+        return self.stopped
+
+    def stop_now(self) -> None:
+        self.calls.append("stop_now")
+        self.connections = 0
+        if not self.stopped.called:
+            self.stopped.callback(None)
+
+    def reopen_logs(self) -> None:
+        self.calls.append("reopen_logs")
+
+    def report_counters(self) -> None:
+        self.calls.append("report_counters")
+        raise OSError("stdout is closed")
+
+
+class Case:
+    def __init__(self, connections: int) -> None:
+        self.reactor = FakeReactor()
+        self.proxy = FakeProxy(connections)
+        self.said: list[str] = []
+        self.signals = Signals(self.reactor, self.proxy, 30.0, self.said.append)
+
+
+@pytest.fixture
+def own_answers() -> Iterator[None]:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+    before = [signal.getsignal(n) for n in numbers]
+    yield
+    for number, answer in zip(numbers, before, strict=True):
+        signal.signal(number, answer)
+
+
+def test_with_nobody_connected_it_stops_at_once_and_softly() -> None:
+    case = Case(0)
+    case.signals.stop_asked()
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 1
+    assert case.reactor.getDelayedCalls() == []
+
+
+def test_it_says_how_many_are_left_and_how_to_hurry() -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    assert case.said == [
+        "stopping: 2 connections left, at most 30 s; press Ctrl-C again to stop now"
+    ]
+    case = Case(1)
+    case.signals.stop_asked()
+    assert "1 connection left" in case.said[0]
+
+
+def test_it_waits_for_the_last_connection() -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    case.reactor.advance(29.9)
+    assert case.reactor.stops == 0
+    case.proxy.stopped.callback(None)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 1
+    assert case.reactor.getDelayedCalls() == []
+
+
+def test_grace_is_bounded() -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    case.reactor.advance(30.0)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+    assert "30 s are over" in case.said[-1]
+
+
+def test_asked_again_it_stops_at_once() -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    case.signals.stop_asked()
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+    assert case.reactor.getDelayedCalls() == []
+
+
+def test_asked_a_third_time_it_stays_calm() -> None:
+    case = Case(2)
+    for _ in range(3):
+        case.signals.stop_asked()
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
+def test_a_soft_stop_that_fails_becomes_a_hard_one(caplog: pytest.LogCaptureFixture) -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    case.proxy.stopped.errback(ZeroDivisionError())
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
+@pytest.mark.usefixtures("own_answers")
+def test_signals_are_answered_from_the_loop_and_never_in_between() -> None:
+    case = Case(2)
+    case.signals.install()
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        os.kill(os.getpid(), number)
+        assert len(case.reactor.notes) == 1, number
+        calls = len(case.proxy.calls)
+        case.reactor.loop()
+        assert len(case.proxy.calls) == calls + 1
+    assert case.proxy.calls == ["reopen_logs", "report_counters", "stop_softly", "stop_now"]
+
+
+def test_a_line_goes_to_descriptor_2(capfd: pytest.CaptureFixture[str]) -> None:
+    signals.say_on_stderr("stopping: ünicode")
+    assert capfd.readouterr().err == "stopping: ünicode\n"
+
+
+def test_a_lost_terminal_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(_fd: int, _data: bytes) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(os, "write", write)
+    signals.say_on_stderr("nobody reads this")
