@@ -1,0 +1,174 @@
+"""The command: reads its arguments, prepares, compares, reports, and ends all that it started."""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, packages, report
+from bench.processes import BenchError
+from bench.proxies import PORTS, PROXIES, ROOT, Place
+from bench.rounds import Outcome, compare
+from bench.scenarios import SCENARIOS, Extent, Scenario
+
+RESULTS = ROOT / "bench" / "results"
+DOCUMENT = ROOT / "doc" / "performance.md"
+
+DESCRIPTION = """\
+Compare what sozutw costs with what nginx and HAProxy cost on this machine.
+
+Each proxy runs with one worker, pinned to one core; the load and an nginx backend are pinned to
+another. The proxies take turns, round by round, and what counts is the ratio within a round:
+absolute figures of a shared machine say little. Loopback only; ports 18400 to 18404.
+"""
+
+EPILOG = """\
+scenarios:
+{scenarios}
+
+examples:
+  bench/run                                  all of it, about six minutes; writes doc/performance.md
+  bench/run --python /usr/bin/python3        the same with Debian's interpreter (built with PGO)
+  bench/run --only keep-alive-3,download     two scenarios; the document stays as it is
+  bench/run --peers nginx,haproxy --quick    does the bench itself work here?
+  bench/run --hold                           start everything, and wait: for a profiler
+
+A full run (all scenarios, all peers, three rounds or more, not --quick) is written into
+doc/performance.md, between the markers "pgo" where the interpreter was built with
+profile-guided optimisation, else between the markers "plain". Every run leaves all its
+figures in bench/results/ as JSON. The exit status is 0 also where a target is missed; it
+is 1 when the comparison could not be made, or a proxy gave a wrong answer.
+"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options, or end with a usage message."""
+    names = [scenario.name for scenario in SCENARIOS]
+    listed = "\n".join(f"  {s.name:16}{s.title}" for s in SCENARIOS)
+    parser = argparse.ArgumentParser(
+        prog="bench/run",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(scenarios=listed),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+    def chosen(allowed: Sequence[str]) -> Callable[[str], list[str]]:
+        def split(text: str) -> list[str]:
+            picked = text.split(",")
+            if unknown := [name for name in picked if name not in allowed]:
+                message = f"{', '.join(unknown)}: choose from {', '.join(allowed)}"
+                raise argparse.ArgumentTypeError(message)
+            return picked
+
+        return split
+
+    add = parser.add_argument
+    add("--only", type=chosen(names), default=names, metavar="NAMES", help="scenarios, by commas")
+    add("--peers", type=chosen(PROXIES), default=list(PROXIES), metavar="NAMES", help="proxies")
+    add("--rounds", type=int, default=3, help="turns of each peer (3; modest-rate has 5 or more)")
+    add("--seconds", type=int, default=3, help="length of one load by wrk (3)")
+    add("--quick", action="store_true", help="one short round of each: a look, not a measurement")
+    add("--python", metavar="PATH", help="interpreter for sozutw, with a cached venv of its own")
+    add("--optimize", action="store_true", help="run sozutw with PYTHONOPTIMIZE=1")
+    add("--no-doc", action="store_true", help="leave doc/performance.md alone")
+    add("--hold", action="store_true", help="start everything, print pids and ports, and wait")
+    return parser.parse_args(arguments)
+
+
+def is_full(options: argparse.Namespace) -> bool:
+    """Return whether nothing was left out that the document tells."""
+    return (
+        len(options.only) == len(SCENARIOS)
+        and len(options.peers) == len(PROXIES)
+        and options.rounds >= 3
+        and not options.quick
+        and not options.no_doc
+    )
+
+
+def hold(place: Place) -> None:
+    """Wait, so that a profiler or a curl can be pointed at what runs."""
+    for name, running in place.running.items():
+        print(f"{name:8} pid {running.pid}, 127.0.0.1:{PORTS[name]}, output in {running.output}")
+    print("try: wrk -t1 -c64 -d5s -H 'Host: bench.example' http://127.0.0.1:18404/small")
+    with contextlib.suppress(KeyboardInterrupt, EOFError):
+        input("Enter ends it all. ")
+
+
+def measure(place: Place, options: argparse.Namespace) -> list[Outcome]:
+    """Run the chosen scenarios."""
+    extent = Extent(options.seconds)
+    if options.quick:
+        extent = Extent(1, 1.0, 1, 1, 500)
+    outcomes = []
+    for scenario in SCENARIOS:
+        if scenario.name in options.only:
+            print(f"{scenario.title}:", flush=True)
+            rounds = _rounds(scenario, options)
+            outcomes.append(compare(place, scenario, options.peers, rounds, extent))
+    return outcomes
+
+
+def _rounds(scenario: Scenario, options: argparse.Namespace) -> int:
+    if options.quick:
+        return 1
+    return max(options.rounds, scenario.rounds_min) if options.rounds >= 3 else options.rounds
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask, and return the exit status."""
+    packages.find_programs()
+    packages.install_programs()
+    interpreter = None
+    if "sozutw" in options.peers:
+        interpreter = packages.find_interpreter(ROOT, options.python, RESULTS / "venvs")
+    machine.raise_descriptor_limit()
+    machine.check_free(PORTS)
+    proxy_core, load_core = machine.choose_cores()
+    about = {"on": f"{datetime.now(UTC):%Y-%m-%d}", **machine.versions(ROOT)}
+    if interpreter is not None:
+        built = "built with PGO" if interpreter.is_pgo else "built without PGO"
+        about["python"] = f"{interpreter.name} ({built})"
+        about["twisted"] = interpreter.twisted
+        about["PYTHONOPTIMIZE"] = "1" if options.optimize else "unset"
+    about["used by others before the start"] = f"{machine.busy_share():.0%} of all cores"
+
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        environment = {"PYTHONOPTIMIZE": "1"} if options.optimize else {}
+        sozutw = interpreter.sozutw if interpreter else None
+        place = Place(folder, proxy_core, load_core, sozutw, environment)
+        place.prepare()
+        stack.callback(place.stop_all)
+        for name in ("backend", "sink", *options.peers):
+            place.start(name)
+        if options.hold:
+            hold(place)
+            return 0
+        outcomes = measure(place, options)
+
+    is_pgo = interpreter is not None and interpreter.is_pgo
+    text = report.page(outcomes, about, is_pgo=is_pgo)
+    print(f"\n{text}\n\nall figures: {report.write_json(RESULTS, outcomes, about)}")
+    if is_full(options):
+        report.write_page(DOCUMENT, "pgo" if is_pgo else "plain", text)
+        print(f"written: {DOCUMENT}")
+    return 1 if any(outcome.faults for outcome in outcomes) else 0
+
+
+def main() -> int:
+    try:
+        return run(parse(sys.argv[1:]))
+    except BenchError as error:
+        print(f"bench/run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
