@@ -22,6 +22,10 @@ class FieldBlock:
     Whoever holds one may share it: nothing in it belongs to a connection.
     """
 
+    block: bytes = b""
+    """The raw lines as they came, without the last CRLF: what a next head may be compared with."""
+    minor: int = 1
+    """The minor version under which they were read: 1.0 knows neither Expect nor Upgrade."""
     lines: list[bytes]
     """End-to-end field lines that nothing here cares about, in order and as they came."""
     length: int | None = None
@@ -29,7 +33,11 @@ class FieldBlock:
     is_chunked: bool = False
     """Transfer-Encoding was exactly ``chunked``."""
     connection: frozenset[bytes] = frozenset()
-    """The lower-case options of Connection; the fields that they name are gone from ``lines``."""
+    """
+    The lower-case options of Connection; the fields that they name are gone from ``lines``.
+
+    An option that names a field which nobody may take away (Host, Cookie…) is not among them.
+    """
     upgrade: bytes | None = None
     """The value of Upgrade, as it came; None too when Connection does not name it."""
 
@@ -37,8 +45,10 @@ class FieldBlock:
 class RequestFields(FieldBlock):
     """The fields of a request."""
 
-    host: bytes | None = None
-    """The Host field as it came, checked to be ``host[:port]``; None if absent."""
+    host: bytes = b""
+    """The Host field as it came, checked to be ``host[:port]``."""
+    host_name: bytes = b""
+    """The host of ``host`` alone: lower case, without port; an IPv6 literal keeps its brackets."""
     expects_continue: bool = False
     user_agent: bytes = b""
     """Also in ``lines``; here for the access log."""
@@ -117,7 +127,12 @@ class ResponseHead:
         self.minor = minor
         self.fields = fields
         self.body_length = body_length
-        """In bytes; 0 for HEAD, 1xx, 204 and 304; UNKNOWN_LENGTH if chunked or until close."""
+        """
+        In bytes; 0 for HEAD, 1xx, 204 and 304; UNKNOWN_LENGTH if chunked or until close.
+
+        Look here before ``fields.is_chunked`` and ``fields.length``: an answer to HEAD, or a
+        304, keeps what the body would have had.
+        """
         self.keeps_alive = keeps_alive
         """Whether the backend lets this connection be used again after the body."""
         self.size = size
