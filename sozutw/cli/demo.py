@@ -1,0 +1,100 @@
+"""`sozutw demo`: a proxy and two small backends in one process, to try with curl."""
+
+from typing import Any
+
+import click
+from twisted.internet.task import LoopingCall
+from twisted.web.http import Request as HttpRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from typing_extensions import override
+
+from sozutw.config.serve import serve_config
+from sozutw.process.run import choose_reactor, run_in_foreground
+
+EXAMPLE = """\b
+Example:
+  sozutw demo --port 9000
+"""
+
+
+class QuietSite(Site):
+    """A web server that leaves the access log to the proxy."""
+
+    @override
+    def log(self, request: HttpRequest) -> None:
+        pass
+
+
+class Greeting(Resource):
+    """Answer with one's name and with what the proxy passed on."""
+
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(self, name: str, reactor: Any) -> None:
+        super().__init__()
+        self._name = name
+        self._reactor = reactor
+
+    @override
+    def render(self, request: Request) -> bytes | int:
+        if request.path == b"/sse":
+            return self._send_events(request)
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        fields = [
+            name + b": " + value
+            for name, values in request.requestHeaders.getAllRawHeaders()
+            for value in values
+        ]
+        body = request.content.read() if request.content is not None else b""
+        lines = [
+            b"Hello from " + self._name.encode() + b".",
+            b"",
+            request.method + b" " + request.uri,
+            *fields,
+            b"",
+            f"and {len(body)} bytes of body.".encode(),
+        ]
+        return b"" if request.method == b"HEAD" else b"\n".join(lines) + b"\n"
+
+    def _send_events(self, request: Request) -> int:
+        """Send an event a second, for ever: nothing on the way may hold them back."""
+        request.setHeader(b"Content-Type", b"text/event-stream")
+        request.setHeader(b"Cache-Control", b"no-store")
+        clock = LoopingCall.withCount(
+            lambda _count: request.write(b"data: tick from " + self._name.encode() + b"\n\n")
+        )
+        clock.clock = self._reactor
+        request.notifyFinish().addBoth(lambda _lost: clock.stop())
+        clock.start(1.0)
+        return NOT_DONE_YET
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--port", default=8080, show_default=True, help="Where the proxy listens.")
+def demo(port: int) -> None:
+    """
+    Run a proxy on 127.0.0.1 with two small backends of its own.
+
+    Nothing else is needed. Ctrl-C stops it.
+    """
+    reactor = choose_reactor()
+    backends = []
+    for name in ("backend one", "backend two"):
+        site = QuietSite(Greeting(name, reactor), reactor=reactor)
+        listening = reactor.listenTCP(0, site, interface="127.0.0.1")
+        backends.append(f"127.0.0.1:{listening.getHost().port}")
+    config = serve_config(f"127.0.0.1:{port}", backends)
+    run_in_foreground(config, reactor, started=lambda: _tell(port, backends))
+
+
+def _tell(port: int, backends: list[str]) -> None:
+    """Say what listens where, and what to try."""
+    proxy = f"http://127.0.0.1:{port}"
+    click.echo(f"the proxy     {proxy}")
+    for number, address in zip(("one", "two"), backends, strict=True):
+        click.echo(f"backend {number}   http://{address}")
+    click.echo("Try, in another terminal:")
+    click.echo(f"  curl -i {proxy}/        # again and again: the backends answer in turn")
+    click.echo(f"  curl -N {proxy}/sse     # an event a second")
+    click.echo("Ctrl-C stops.")

@@ -1,0 +1,60 @@
+"""
+The operator's file, read and judged: one verdict for every command that takes one.
+
+``config.file`` does not touch the disk; this does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sozutw.config.file import Problem, Severity, load
+from sozutw.config.model import Config
+from sozutw.routing.rules import check_regex
+
+EX_CONFIG = 78
+"""The exit status of a bad configuration, as in sysexits.h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a file means, and everything that is wrong with it."""
+
+    path: str
+    config: Config | None
+    """None when the file cannot be served; then ``problems`` says why."""
+    problems: tuple[Problem, ...]
+
+    def lines(self) -> list[str]:
+        """Return the problems as an operator, and an editor, reads them: ``file:line: …``."""
+        return list(_lines(self.path, self.problems))
+
+
+def _lines(path: str, problems: Iterable[Problem]) -> Iterable[str]:
+    for problem in problems:
+        place = f"{path}:{problem.line}" if problem.line else path
+        mark = "warning: " if problem.severity is Severity.WARNING else ""
+        yield f"{place}: {mark}{problem.text}"
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
+    """Read a file and all that it names, and judge it whole; never raises for what it says."""
+    try:
+        text = _read(path)
+    except (OSError, UnicodeDecodeError) as error:
+        return Verdict(
+            path, None, (Problem(0, Severity.ERROR, f"cannot be read: {reason(error)}"),)
+        )
+    loaded = load(text, path, _read, check_regex, skip_unsupported=skip_unsupported)
+    return Verdict(path, loaded.config, tuple(loaded.problems))
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Say why a file could not be read, without the number and the name once more."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"byte {error.start} is not UTF-8"

@@ -1,0 +1,67 @@
+"""`twistd sozutw`: its options, and the service that it runs."""
+
+import os
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+from typing_extensions import override
+
+from sozutw.config.model import Config
+from sozutw.process.configuration import EX_CONFIG, read_configuration
+from sozutw.process.run import choose_reactor, make_process
+from sozutw.process.signals import say_on_stderr
+
+# twistd's own default, which no operator chose: two proxies started in one folder would clash.
+_DEFAULT_PID_FILE = "twistd.pid"
+
+
+class Options(usage.Options):
+    """What `twistd sozutw` takes."""
+
+    synopsis = "--config FILE [--skip-unsupported]"
+    longdesc = "Serve what the configuration FILE asks for, in the words of Sōzu's config.toml."
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["config", "c", None, "The configuration file (required)."],
+    ]
+    optFlags: ClassVar[list[list[Any]]] = [
+        [
+            "skip-unsupported",
+            None,
+            "Serve the rest of a file that asks for more than there is yet.",
+        ],
+    ]
+
+    served: Config | None = None
+    """The configuration, once ``postOptions`` has read it."""
+
+    @override
+    def postOptions(self) -> None:
+        """Read the file, and choose the reactor before twistd takes the default one."""
+        if self["config"] is None:
+            raise usage.UsageError("--config FILE is required")
+        verdict = read_configuration(
+            os.fspath(self["config"]), skip_unsupported=bool(self["skip-unsupported"])
+        )
+        for line in verdict.lines():
+            say_on_stderr(line)
+        if verdict.config is None:
+            # Not a UsageError: twistd would print its help, and end with status 1.
+            raise SystemExit(EX_CONFIG)
+        self.served = verdict.config
+        self._choose_pid_file(verdict.config)
+        choose_reactor()
+
+    def _choose_pid_file(self, config: Config) -> None:
+        """Let the configuration name twistd's pid file, or have none."""
+        twistd = self.parent
+        if twistd is not None and twistd.get("pidfile") == _DEFAULT_PID_FILE:
+            twistd["pidfile"] = config.settings.pid_file_path or ""
+
+
+def makeService(options: Options) -> IService:
+    """Return the proxy as a service that twistd may start."""
+    config = options.served
+    assert config is not None, "postOptions comes before makeService"
+    service: IService = make_process(config, choose_reactor())
+    return service
