@@ -42,6 +42,7 @@ class BackendState:
     __slots__ = (
         "active_requests",
         "address",
+        "address_text",
         "backend",
         "backend_id",
         "backoff",
@@ -61,6 +62,8 @@ class BackendState:
         self.cluster = cluster
         self.backend_id = backend.backend_id
         self.address: BackendAddress = backend.address
+        self.address_text = str(backend.address)
+        """As the access log tells it."""
         self.is_retired = False
         """Removed from the configuration; set once, by ClusterState."""
         self.is_healthy = True
