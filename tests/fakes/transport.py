@@ -6,10 +6,11 @@ socket pair, so that what holds here holds there.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from typing import Protocol as Port
 
 from twisted.internet import error
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -22,7 +23,8 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from sozutw.config.model import BackendAddress, InetAddress
+if TYPE_CHECKING:
+    from sozutw.config.model import BackendAddress
 
 FULL_BYTES = 1 << 20
 """What ``buffered_bytes`` tells while the peer does not read."""
@@ -296,7 +298,12 @@ class FakeTransport:
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.is_reading = False
             self.protocol.readConnectionLost()  # type: ignore[union-attr]
+            self._end_if_both_halves_did()
         else:
+            self._lose(error.ConnectionDone())
+
+    def _end_if_both_halves_did(self) -> None:
+        if self._read_ended and self.is_write_closed:
             self._lose(error.ConnectionDone())
 
     def _flushed(self) -> None:
@@ -308,6 +315,7 @@ class FakeTransport:
             self.is_write_closed = True
             if IHalfCloseableProtocol.providedBy(self.protocol):
                 self.protocol.writeConnectionLost()  # type: ignore[union-attr]
+            self._end_if_both_halves_did()
 
     def _lose(self, reason: BaseException) -> None:
         if self.disconnected:
@@ -336,7 +344,7 @@ class DialOwner(Port):
 class FakeDial:
     """One connect under way, ended by the test."""
 
-    def __init__(self, address: BackendAddress, factory: DialOwner, seconds_max: float) -> None:
+    def __init__(self, address: "BackendAddress", factory: DialOwner, seconds_max: float) -> None:
         self.address = address
         self.factory = factory
         self.seconds_max = seconds_max
@@ -364,7 +372,7 @@ class FakeDialler:
         self.dials: list[FakeDial] = []
         self.clock = clock
 
-    def dial(self, address: BackendAddress, factory: DialOwner, seconds_max: float) -> FakeDial:
+    def dial(self, address: "BackendAddress", factory: DialOwner, seconds_max: float) -> FakeDial:
         """Begin to connect; nothing is called before the test says so."""
         dial = FakeDial(address, factory, seconds_max)
         self.dials.append(dial)
@@ -382,13 +390,12 @@ class FakeDialler:
             return None
         assert not dial.is_over, f"{dial} has already ended"
         dial.is_over = True
-        address = dial.address
-        peer = (
-            IPv4Address("TCP", address.host, address.port)
-            if isinstance(address, InetAddress)
-            else None
-        )
-        protocol = dial.factory.buildProtocol(peer or IPv4Address("TCP", "0.0.0.0", 0))
+        peer: IAddress
+        if hasattr(dial.address, "path"):
+            peer = UNIXAddress(dial.address.path)
+        else:
+            peer = IPv4Address("TCP", dial.address.host, dial.address.port)
+        protocol = dial.factory.buildProtocol(peer)
         if protocol is None:
             return None
         dial.protocol = protocol

@@ -1,0 +1,89 @@
+"""A transport whose bytes are moved by someone else for a while, without its protocol."""
+
+import socket
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+
+from sozutw.transport.socket_facts import SocketFacts
+
+
+class Borrower(Protocol):
+    """Who moves a transport's bytes in its stead for a while: a splice."""
+
+    def source_readable(self) -> None:
+        """There is something to read."""
+
+    def sink_writable(self) -> None:
+        """There is room to write."""
+
+    def side_lost(self, reason: Failure) -> None:
+        """The transport is lost, and its protocol will be told next."""
+
+
+class Lendable(SocketFacts):
+    """
+    The half of StreamTransport that a splice talks to.
+
+    Each direction is lent by itself. The borrower asks the reactor for the wake-ups that it wants;
+    the transport passes them on. The reactor's interest is dropped when the loan ends.
+    """
+
+    __slots__ = ("_read_borrower", "_reads_after_loan", "_takes", "_write_borrower", "is_reading")
+
+    reactor: Any
+    is_reading: bool
+    disconnecting: bool
+    disconnected: bool
+    buffered_bytes: int
+    _takes: bool
+    _read_ended: bool
+
+    def __init__(self, sock: socket.socket, host: IAddress, peer: IAddress) -> None:
+        super().__init__(sock, host, peer)
+        self._read_borrower: Borrower | None = None
+        self._write_borrower: Borrower | None = None
+        self._reads_after_loan = False
+
+    @property
+    def has_finished_writing(self) -> bool:
+        """Whether nothing more can be written: we said so, or a send failed."""
+        raise NotImplementedError
+
+    def resumeProducing(self) -> None:
+        """Read, now or again."""
+        raise NotImplementedError
+
+    def lend_reading(self, borrower: Borrower) -> None:
+        """Let ``borrower`` read from the descriptor until ``take_reading_back``."""
+        assert self._read_borrower is None, "already lent"
+        assert not self.disconnecting
+        assert not self._read_ended
+        was_reading = self.is_reading
+        self.is_reading = False
+        self._reads_after_loan = was_reading
+        self._read_borrower = borrower
+
+    def take_reading_back(self) -> None:
+        """Read ourselves again, if we did before."""
+        assert self._read_borrower is not None, "not lent"
+        self._read_borrower = None
+        self.reactor.removeReader(self)
+        if self._reads_after_loan:
+            self.resumeProducing()
+
+    def lend_writing(self, borrower: Borrower) -> None:
+        """Let ``borrower`` write to the descriptor until ``take_writing_back``."""
+        assert self._write_borrower is None, "already lent"
+        assert self.buffered_bytes == 0, "bytes of ours still wait"
+        assert self._takes
+        self._takes = False
+        self._write_borrower = borrower
+
+    def take_writing_back(self) -> None:
+        """Write ourselves again."""
+        assert self._write_borrower is not None, "not lent"
+        self._write_borrower = None
+        self.reactor.removeWriter(self)
+        self._takes = not (self.disconnecting or self.disconnected or self.has_finished_writing)

@@ -1,0 +1,30 @@
+"""What the transports ask of a reactor: descriptors, and calls for later."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor, IWriteDescriptor
+
+
+class Loop(Protocol):
+    """IReactorFDSet and IReactorTime in one type: any POSIX reactor of Twisted is one."""
+
+    def addReader(self, reader: IReadDescriptor) -> None:  # noqa: N802
+        """Call ``doRead`` whenever there is something to read."""
+
+    def removeReader(self, reader: IReadDescriptor) -> None:  # noqa: N802
+        """Call ``doRead`` no more."""
+
+    def addWriter(self, writer: IWriteDescriptor) -> None:  # noqa: N802
+        """Call ``doWrite`` whenever there is room to write."""
+
+    def removeWriter(self, writer: IWriteDescriptor) -> None:  # noqa: N802
+        """Call ``doWrite`` no more."""
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object) -> IDelayedCall:  # noqa: A002
+        """Call once, from the loop."""
+        ...
+
+    def seconds(self) -> float:
+        """Return the time by this loop's clock."""
+        ...
