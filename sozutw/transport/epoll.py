@@ -1,0 +1,93 @@
+"""
+Twisted's epoll reactor with a shorter way from an event to its descriptor.
+
+The stock loop runs each event inside a logging context, which costs 10 µs a request. This one
+calls ``doRead`` and ``doWrite`` directly. It also never delivers an event to a descriptor that was
+registered after the event was collected: the kernel gives a closed number to the next socket at
+once, and a stale event must not reach a stranger.
+
+It uses private names of Twisted; ``transport.reactor`` looks whether they still mean what they did.
+"""
+
+import errno
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from typing import Any
+
+from twisted.internet import main
+from twisted.internet.epollreactor import EPollReactor
+from twisted.logger import Logger
+from typing_extensions import override
+
+_log = Logger()
+
+EVENTS_MAX = 512
+"""Events for one poll. The kernel's array is allocated anew for each poll, 12 bytes an event."""
+
+_GONE = EPOLLERR | EPOLLHUP
+
+
+class DirectEPollReactor(EPollReactor):
+    """The epoll reactor of Twisted, to be used in its place."""
+
+    delivers_by_identity = True
+    """An event only reaches the descriptor that it was collected for."""
+
+    @override
+    def doPoll(self, timeout: float | None) -> None:  # noqa: C901  # a call saved for each event
+        """
+        Collect events, and deliver them.
+
+        Hot: no frame of ours for an event but the descriptor's own.
+        """
+        selectables: Any = self._selectables
+        try:
+            ready = self._poller.poll(
+                -1 if timeout is None else timeout, min(len(selectables), EVENTS_MAX) or 1
+            )
+        except OSError as fault:
+            if fault.errno == errno.EINTR:
+                return
+            raise
+        reads = self._reads
+        writes = self._writes
+        # Who each event was meant for is settled before any of them is delivered, and the batch
+        # keeps them alive, so that `is` below cannot be fooled by a reused address either.
+        batch = [(selectables[fd], fd, event) for fd, event in ready if fd in selectables]
+        for selectable, fd, event in batch:
+            # Closed meanwhile, and perhaps another one has its number: that one gets its own
+            # events at the next poll, since epoll tells levels.
+            if selectables.get(fd) is not selectable:
+                continue
+            why: Any = None
+            in_read = False
+            try:
+                if event & EPOLLIN:
+                    # Paused by an earlier event of this batch: must not read.
+                    if fd in reads:
+                        in_read = True
+                        why = selectable.doRead()
+                elif event & _GONE:
+                    # What was sent has been read: for a reader this is an end in order.
+                    in_read = fd in reads
+                    why = main.CONNECTION_DONE if in_read else main.CONNECTION_LOST
+                if (
+                    event & EPOLLOUT
+                    and not why
+                    and fd in writes
+                    and selectables.get(fd) is selectable
+                ):
+                    in_read = False
+                    why = selectable.doWrite()
+            except BaseException as fault:  # noqa: BLE001  # Twisted's own loop does the same
+                why = fault
+                _log.failure("{descriptor} failed", descriptor=selectable)
+            if why:
+                self._disconnect(selectable, why, in_read)
+
+    doIteration = doPoll  # noqa: N815
+
+    def _disconnect(self, selectable: Any, why: BaseException, in_read: bool) -> None:
+        try:
+            self._disconnectSelectable(selectable, why, in_read)  # type: ignore[no-untyped-call]
+        except BaseException:  # noqa: BLE001  # the rest of the batch is blameless
+            _log.failure("{descriptor} failed at its end", descriptor=selectable)
