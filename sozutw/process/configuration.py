@@ -4,12 +4,12 @@ The operator's file, read and judged: one verdict for every command that takes o
 ``config.file`` does not touch the disk; this does.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sozutw.config.file import Problem, Severity, load
+from sozutw.config.file import load
 from sozutw.config.model import Config
+from sozutw.config.problems import Problem, Severity
 from sozutw.routing.rules import check_regex
 
 EX_CONFIG = 78
@@ -27,18 +27,7 @@ class Verdict:
 
     def lines(self) -> list[str]:
         """Return the problems as an operator, and an editor, reads them: ``file:line: …``."""
-        return list(_lines(self.path, self.problems))
-
-
-def _lines(path: str, problems: Iterable[Problem]) -> Iterable[str]:
-    for problem in problems:
-        place = f"{path}:{problem.line}" if problem.line else path
-        mark = "warning: " if problem.severity is Severity.WARNING else ""
-        yield f"{place}: {mark}{problem.text}"
-
-
-def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8")
+        return [problem.spell(self.path) for problem in self.problems]
 
 
 def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
@@ -46,14 +35,17 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
     try:
         text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
-        return Verdict(
-            path, None, (Problem(0, Severity.ERROR, f"cannot be read: {reason(error)}"),)
-        )
+        problem = Problem(1, Severity.ERROR, f"cannot be read: {_reason(error)}")
+        return Verdict(path, None, (problem,))
     loaded = load(text, path, _read, check_regex, skip_unsupported=skip_unsupported)
     return Verdict(path, loaded.config, tuple(loaded.problems))
 
 
-def reason(error: OSError | UnicodeDecodeError) -> str:
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
     """Say why a file could not be read, without the number and the name once more."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
