@@ -30,7 +30,7 @@ scenarios:
 {scenarios}
 
 examples:
-  bench/run                                  all of it, about six minutes; writes doc/performance.md
+  bench/run                                  all of it, in five minutes; writes doc/performance.md
   bench/run --python /usr/bin/python3        the same with Debian's interpreter (built with PGO)
   bench/run --only keep-alive-3,download     two scenarios; the document stays as it is
   bench/run --peers nginx,haproxy --quick    does the bench itself work here?
@@ -134,8 +134,8 @@ def run(options: argparse.Namespace) -> int:
         about["python"] = f"{interpreter.name} ({built})"
         about["twisted"] = interpreter.twisted
         about["PYTHONOPTIMIZE"] = "1" if options.optimize else "unset"
-    about["used by others before the start"] = f"{machine.busy_share():.0%} of all cores"
 
+    bystanders = machine.Bystanders()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         environment = {"PYTHONOPTIMIZE": "1"} if options.optimize else {}
@@ -149,6 +149,7 @@ def run(options: argparse.Namespace) -> int:
             hold(place)
             return 0
         outcomes = measure(place, options)
+    about["used by other programs meanwhile"] = f"{bystanders.share():.0%} of all cores"
 
     is_pgo = interpreter is not None and interpreter.is_pgo
     text = report.page(outcomes, about, is_pgo=is_pgo)

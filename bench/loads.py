@@ -105,9 +105,9 @@ class Load:
             raise BenchError(f"{peer}: downloaded {told['bytes']} bytes")
         return told["bytes"], told["seconds"]
 
-    def upload(self, peer: str, file: str, size: int, times: int) -> tuple[int, float]:
+    def upload(self, peer: str, size: int, times: int) -> tuple[int, float]:
         """Return the bytes of some uploads, and their seconds."""
-        told = json.loads(self._run(self._client("upload", port_of(peer), HOST, file, size, times)))
+        told = json.loads(self._run(self._client("upload", port_of(peer), HOST, size, times)))
         return told["bytes"], told["seconds"]
 
     def paced(self, peer: str, path: str, rate: int, seconds: float) -> dict[str, float]:

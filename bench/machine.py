@@ -6,10 +6,9 @@ import re
 import resource
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-from bench.processes import PROC, BenchError
+from bench.processes import PROC, TICKS_A_SECOND, BenchError
 
 DESCRIPTORS_MIN = 12_000
 
@@ -48,17 +47,26 @@ def check_free(ports: dict[str, int]) -> None:
                 raise BenchError(reason) from error
 
 
-def busy_share(seconds: float = 1.0) -> float:
-    """Return the share of all cores that others use: sampled while nothing of ours runs."""
+class Bystanders:
+    """How much of the machine others used meanwhile: the more, the less a figure is worth."""
 
-    def read() -> tuple[int, int]:
-        numbers = [int(n) for n in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
-        return sum(numbers), numbers[3] + numbers[4]
+    def __init__(self) -> None:
+        self._begin = self._read()
 
-    total, idle = read()
-    time.sleep(seconds)
-    total_then, idle_then = read()
-    return 1.0 - (idle_then - idle) / max(1, total_then - total)
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        """Return the seconds of all cores: all that went by, idle ones, those used by us."""
+        ticks = [int(n) for n in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+        ours = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        idle = (ticks[3] + ticks[4]) / TICKS_A_SECOND
+        return sum(ticks) / TICKS_A_SECOND, idle, sum(u.ru_utime + u.ru_stime for u in ours)
+
+    def share(self) -> float:
+        """Return their share so far; all that was started here must have ended before."""
+        total, idle, ours = (
+            now - then for now, then in zip(self._read(), self._begin, strict=True)
+        )
+        return max(0.0, total - idle - ours) / max(0.01, total)
 
 
 def _first_match(command: list[str], pattern: str) -> str:

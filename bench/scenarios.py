@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.loads import FIELDS_3, FIELDS_11, Load
-from bench.proxies import DIRECT, LARGE, PAGE, SMALL, Place
+from bench.proxies import DIRECT, PAGE, SMALL, Place
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -82,9 +82,8 @@ def download(turn: Round) -> Measured:
 
 
 def upload(turn: Round) -> Measured:
-    file = str(turn.place.folder / "files" / LARGE[0].lstrip("/"))
     times = turn.extent.uploads
-    return turn.bulk(lambda: turn.load.upload(turn.peer, file, UPLOAD_BYTES, times))
+    return turn.bulk(lambda: turn.load.upload(turn.peer, UPLOAD_BYTES, times))
 
 
 def idle(turn: Round) -> Measured:
