@@ -1,0 +1,269 @@
+r"""
+One record for each exchange and tunnel, and how a batch of records becomes text.
+
+Whatever a peer sent stays inside its place of its line: control bytes, DEL, 8-bit bytes
+and backslashes come out as ``\xNN``, and each value is cut at a length of its own.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+METHOD_BYTES_MAX: Final = 32
+AUTHORITY_BYTES_MAX: Final = 256
+PATH_BYTES_MAX: Final = 2048
+VALUE_BYTES_MAX: Final = 512
+"""What is kept of a user agent, a message, a reason, an id or a tag."""
+
+_NS_PER_SECOND: Final = 1_000_000_000
+_SECONDS_FROM_US: Final = 10_000_000
+_MS_FROM_US: Final = 10_000
+_US_FROM_US: Final = 10
+
+_UNSAFE: Final = re.compile(rb"[^!-\[\]-~]")
+"""Whatever ``_IN_WORD`` replaces."""
+_IN_MESSAGE: Final = {
+    code: f"\\x{code:02x}" for code in (*range(32), ord("\\"), *range(0x7F, 0x100))
+}
+_IN_WORD: Final = {**_IN_MESSAGE, ord(" "): "\\x20"}
+_BRACES: Final = {ord("["): "{", ord("]"): "}"}
+_IN_TAG: Final = {**_IN_MESSAGE, **_BRACES}
+_IN_USER_AGENT: Final = {**_IN_TAG, ord(" "): "_"}
+
+
+def _escaped(value: bytes, bytes_max: int, escapes: Mapping[int, str]) -> str:
+    text = value[:bytes_max].decode("latin-1").translate(escapes)
+    assert text.isascii()
+    assert text.isprintable() or not text
+    return text if len(value) <= bytes_max else text + "..."
+
+
+class Tags:
+    """What an operator calls the requests of one rule; made once with the rule."""
+
+    __slots__ = ("mapping", "text")
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        self.mapping = MappingProxyType(dict(mapping))
+        pairs = ", ".join(f"{key}={value}" for key, value in mapping.items())
+        self.text = _escaped(pairs.encode(), VALUE_BYTES_MAX, _IN_TAG)
+        """As it stands in a line."""
+        assert "\n" not in self.text
+        assert "]" not in self.text
+
+
+NO_TAGS: Final = Tags({})
+
+
+class AccessRecord(NamedTuple):
+    """
+    What is told of one exchange or tunnel; an empty text, 0 as a round trip or status: unknown.
+
+    Hot: where a frame counts, ``tuple.__new__(AccessRecord, (...))`` makes one without.
+    """
+
+    time_ns: int
+    """Wall clock at the end, in nanoseconds since 1970."""
+    session_id: bytes
+    request_id: bytes
+    cluster_id: str
+    backend_id: str
+    client_address: str
+    backend_address: str
+    request_time: float
+    """Seconds from the first byte of the request to the last of its response."""
+    service_time: float
+    """The part of it that was spent here."""
+    response_time: float | None
+    """Seconds until the backend's response began; None without a response."""
+    client_rtt_us: int
+    backend_rtt_us: int
+    bytes_in: int
+    bytes_out: int
+    tags: Tags
+    user_agent: bytes
+    protocol: str
+    """``HTTP``, ``WS`` or ``TCP``."""
+    method: bytes
+    authority: bytes
+    path: bytes
+    status: int
+    reason: bytes
+    message: str
+    is_error: bool
+    x_request_id: bytes
+    xff_chain: bytes
+
+
+def render_ascii(
+    records: Iterable[AccessRecord], pid: int, tag: str, *, is_colored: bool = False
+) -> bytes:
+    """
+    Write Sōzu's lines, one a record, each with its line end.
+
+    Hot: 4 µs a record at most; tests/perf does not see it, since it runs between requests.
+    """
+    assert pid > 0, pid
+    informed, failed = (
+        ("\x1b[32mINFO-ACCESS\x1b[0m", "\x1b[31mERROR-ACCESS\x1b[0m")
+        if is_colored
+        else ("INFO-ACCESS", "ERROR-ACCESS")
+    )
+    label = _word(tag.encode())
+    lines: list[str] = []
+    has_unsafe = _UNSAFE.search
+    second = ""
+    clock = ""
+    for (
+        time_ns,
+        session_id,
+        request_id,
+        cluster_id,
+        backend_id,
+        client_address,
+        backend_address,
+        request_time,
+        service_time,
+        response_time,
+        client_rtt_us,
+        backend_rtt_us,
+        bytes_in,
+        bytes_out,
+        tags,
+        user_agent,
+        protocol,
+        method,
+        authority,
+        path,
+        status,
+        _reason,
+        message,
+        is_error,
+        _x_request_id,
+        _xff_chain,
+    ) in records:
+        stamp = f"{time_ns:010d}"
+        if stamp[:-9] != second:
+            second = stamp[:-9]
+            clock = _clock(int(second))
+        if has_unsafe(path) or not 0 < len(path) <= PATH_BYTES_MAX:
+            place = _escaped(path, PATH_BYTES_MAX, _IN_WORD) or "-"
+        else:
+            place = path.decode("ascii")
+        endpoint = (
+            "-"
+            if protocol == "TCP"
+            else f"{_word(authority[:AUTHORITY_BYTES_MAX])} {_word(method[:METHOD_BYTES_MAX])} "
+            f"{place} {status or '-'}"
+        )
+        lines.append(
+            f"{clock}.{stamp[-9:-3]}Z {stamp} {pid} "
+            f"{failed if is_error else informed} {label}\t"
+            f"[{session_id.decode('latin-1') or '-'} {request_id.decode('latin-1') or '-'} "
+            f"{_name(cluster_id)} {_name(backend_id)}] {client_address or '-'} "
+            f"{_name(backend_address)} {_duration(int(request_time * 1e6 + 0.5))}/"
+            f"{_duration(int(service_time * 1e6 + 0.5))}/"
+            f"{'-' if response_time is None else _duration(int(response_time * 1e6 + 0.5))}/"
+            f"{_duration(client_rtt_us) if client_rtt_us else '-'}/"
+            f"{_duration(backend_rtt_us) if backend_rtt_us else '-'} "
+            f"{bytes_in} {bytes_out} [{_labels(tags.text, user_agent[:VALUE_BYTES_MAX])}] "
+            f"None {protocol} {endpoint}"
+            f"{_message(message) if message else ''}\n"
+        )
+    return "".join(lines).encode()
+
+
+def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
+    """Write one JSON object a line; what is unknown is null, durations are microseconds."""
+    assert pid > 0, pid
+    lines: list[str] = []
+    for record in records:
+        clock = _clock(record.time_ns // _NS_PER_SECOND)
+        told = {
+            "time": f"{clock}.{record.time_ns % _NS_PER_SECOND // 1000:06d}Z",
+            "time_ns": record.time_ns,
+            "pid": pid,
+            "tag": tag,
+            "level": "error" if record.is_error else "info",
+            "session_id": _text(record.session_id),
+            "request_id": _text(record.request_id),
+            "cluster_id": record.cluster_id or None,
+            "backend_id": record.backend_id or None,
+            "client_address": record.client_address or None,
+            "backend_address": record.backend_address or None,
+            "request_time_us": round(record.request_time * 1e6),
+            "service_time_us": round(record.service_time * 1e6),
+            "response_time_us": (
+                None if record.response_time is None else round(record.response_time * 1e6)
+            ),
+            "client_rtt_us": record.client_rtt_us or None,
+            "backend_rtt_us": record.backend_rtt_us or None,
+            "bytes_in": record.bytes_in,
+            "bytes_out": record.bytes_out,
+            "tags": dict(record.tags.mapping),
+            "user_agent": _text(record.user_agent),
+            "protocol": record.protocol,
+            "method": _text(record.method, METHOD_BYTES_MAX),
+            "authority": _text(record.authority, AUTHORITY_BYTES_MAX),
+            "path": _text(record.path, PATH_BYTES_MAX),
+            "status": record.status or None,
+            "reason": _text(record.reason),
+            "message": record.message[:VALUE_BYTES_MAX] or None,
+            "x_request_id": _text(record.x_request_id),
+            "xff_chain": _text(record.xff_chain),
+        }
+        # ASCII alone: no control character, no bidirectional mark, no line separator.
+        line = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
+        assert "\n" not in line
+        lines.append(line + "\n")
+    return "".join(lines).encode("ascii")
+
+
+def _text(value: bytes, bytes_max: int = VALUE_BYTES_MAX) -> str | None:
+    return value[:bytes_max].decode("utf-8", "backslashreplace") if value else None
+
+
+def _clock(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+# These see the same few values again and again. What is kept is bounded twice: by the
+# number of values, and since callers cut what a peer sent.
+
+
+@lru_cache(maxsize=1024)
+def _word(value: bytes) -> str:
+    return _escaped(value, VALUE_BYTES_MAX, _IN_WORD) or "-"
+
+
+@lru_cache(maxsize=4096)
+def _name(value: str) -> str:
+    return _escaped(value.encode(), VALUE_BYTES_MAX, {**_IN_WORD, **_BRACES}) or "-"
+
+
+@lru_cache(maxsize=1024)
+def _labels(tags: str, user_agent: bytes) -> str:
+    if not user_agent:
+        return tags or "-"
+    agent = f"user-agent={_escaped(user_agent, VALUE_BYTES_MAX, _IN_USER_AGENT)}"
+    return f"{tags}, {agent}" if tags else agent
+
+
+@lru_cache(maxsize=8192)
+def _duration(us: int) -> str:
+    if us >= _SECONDS_FROM_US:
+        return f"{us // 1_000_000}s"
+    if us >= _MS_FROM_US:
+        return f"{us // 1000}ms"
+    if us >= _US_FROM_US:
+        return f"{us}μs"
+    return f"{max(us, 0) * 1000}ns"
+
+
+@lru_cache(maxsize=256)
+def _message(text: str) -> str:
+    return f" | {_escaped(text.encode('utf-8', 'replace'), VALUE_BYTES_MAX, _IN_MESSAGE)}"
