@@ -93,7 +93,8 @@ def hold(place: Place) -> None:
     """Wait, so that a profiler or a curl can be pointed at what runs."""
     for name, running in place.running.items():
         print(f"{name:8} pid {running.pid}, 127.0.0.1:{PORTS[name]}, output in {running.output}")
-    print("try: wrk -t1 -c64 -d5s -H 'Host: bench.example' http://127.0.0.1:18404/small")
+    peer = PORTS[list(place.running)[-1]]
+    print(f"try: wrk -t1 -c64 -d5s -H 'Host: bench.example' http://127.0.0.1:{peer}/small")
     with contextlib.suppress(KeyboardInterrupt, EOFError):
         input("Enter ends it all. ")
 
