@@ -95,14 +95,20 @@ def sort_of_fields(deciding: Iterable[bytes]) -> Mapping[bytes, bytes]:
     return table
 
 
-_ALSO_KEPT: Final = frozenset({b"user-agent", b"expect"})
+_NONE: Final = frozenset[bytes]()
 
 
 def sort_fields(
-    block: bytes, table: Mapping[bytes, bytes], fields_max: int, kept: list[bytes]
+    block: bytes,
+    table: Mapping[bytes, bytes],
+    fields_max: int,
+    kept: list[bytes],
+    also_kept: frozenset[bytes] = _NONE,
 ) -> Found:
     """
     Check every field line of ``block``; add to ``kept`` those to pass on, and return the others.
+
+    Those named in ``also_kept`` are both returned and kept.
 
     Raises WireError for anything that two readers could read in two ways: white space before
     a colon, folded lines, control characters, a CR or LF by itself (RFC 9112, 2.2 and 5).
@@ -132,7 +138,7 @@ def sort_fields(
             found[name] += (value,)
         else:
             found[name] = (value,)
-        if name in _ALSO_KEPT:
+        if name in also_kept:
             kept.append(line)
     return found
 

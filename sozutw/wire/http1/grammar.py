@@ -42,6 +42,13 @@ def is_token(value: bytes) -> bool:
     return value != b"" and b"\0" not in value.translate(TOKEN_LOWER)
 
 
+def check_ends(text: bytes) -> None:
+    """Refuse a CR or LF by itself; a CR at the end may still become a line end."""
+    pairs = text.count(CRLF)
+    if text.count(b"\n") != pairs or text.count(b"\r") - text.endswith(b"\r") != pairs:
+        raise WireError("a CR or LF by itself")
+
+
 def read_number(value: bytes) -> int | None:
     """
     Return the number that ``value`` writes, or None if it is not ``1*19DIGIT``.

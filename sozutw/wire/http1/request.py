@@ -22,6 +22,7 @@ from sozutw.wire.http1.grammar import (
     METHOD_BYTES_MAX,
     OWS,
     TOKEN_LOWER,
+    check_ends,
     read_authority,
 )
 from sozutw.wire.message import RequestFields, RequestHead
@@ -31,6 +32,7 @@ FIELDS_MAX: Final = 128
 _DECIDING: Final = sort_of_fields(
     {b"host", b"expect", b"user-agent"} | FRAMING | HOP_BY_HOP | CLIENT_CLAIMS
 )
+_ALSO_KEPT: Final = frozenset({b"expect", b"user-agent"})
 _USUAL_METHODS: Final = frozenset(
     {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE"}
 )
@@ -113,7 +115,9 @@ def _read_fields(block: bytes, minor: int) -> RequestFields:
     fields = RequestFields()
     fields.block = block
     fields.lines = []
-    found = sort_fields(block, _DECIDING, FIELDS_MAX, fields.lines) if block else {}
+    if not block:
+        raise WireError("not exactly one Host")
+    found = sort_fields(block, _DECIDING, FIELDS_MAX, fields.lines, _ALSO_KEPT)
     hosts = found.pop(b"host", ())
     if len(hosts) != 1:
         raise WireError("not exactly one Host")
@@ -135,7 +139,7 @@ def _decide(fields: RequestFields, found: Found, minor: int) -> None:
         if attribute is not None:
             setattr(fields, attribute, tuple([value.strip(OWS) for value in values]))
     if b"x-request-id" in found:
-        fields.x_request_id = found[b"x-request-id"][0].strip(OWS)
+        fields.x_request_id = found[b"x-request-id"][0].strip(OWS) or None
     if b"expect" in found:
         _read_expect(fields, found[b"expect"], minor)
     if b"connection" in found:
@@ -167,7 +171,7 @@ def _check_method(method: bytes, line: bytes) -> None:
     if not method:
         raise WireError("no method")
     if method.upper() == b"CONNECT":
-        _check_ends(line + CRLF)
+        check_ends(line + CRLF)
         raise WireError("CONNECT", 405)
 
 
@@ -175,13 +179,6 @@ def _check_start(start: bytes) -> None:
     """Refuse what cannot begin a request line, such as a TLS handshake."""
     if len(start) > METHOD_BYTES_MAX or b"\0" in start.translate(TOKEN_LOWER):
         raise WireError("the method is not a token of reasonable length")
-
-
-def _check_ends(text: bytes) -> None:
-    """Refuse a CR or LF by itself; a CR at the end may still become a line end."""
-    pairs = text.count(CRLF)
-    if text.count(b"\n") != pairs or text.count(b"\r") - text.endswith(b"\r") != pairs:
-        raise WireError("a CR or LF by itself")
 
 
 def _read_minor(version: bytes, line: bytes) -> int:
@@ -192,7 +189,7 @@ def _read_minor(version: bytes, line: bytes) -> int:
     if not major.isdigit() or dot != b"." or not minor.isdigit():
         raise WireError("not an HTTP version")
     if major != b"1":
-        _check_ends(line + CRLF)
+        check_ends(line + CRLF)
         raise WireError("a major version that is not spoken here", 505)
     return 0 if minor == b"0" else 1
 
@@ -229,11 +226,11 @@ def _check_unfinished(buffer: bytes, head_bytes_max: int) -> None:
     line_end = buffer.find(CRLF, start, start + LINE_BYTES_MAX + 2)
     if line_end < 0:
         line = buffer[start : start + LINE_BYTES_MAX + 2]
-        _check_ends(line)
+        check_ends(line)
         if len(line) == LINE_BYTES_MAX + 2:
             raise WireError("the request line is too long", 414)
     else:
         _read_line(buffer[start:line_end])
-    _check_ends(buffer)
+    check_ends(buffer)
     if len(buffer) > head_bytes_max:
         raise WireError("the head is too large", 431)

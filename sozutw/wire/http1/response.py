@@ -15,7 +15,7 @@ from sozutw.wire.http1.fields import (
     sort_fields,
     sort_of_fields,
 )
-from sozutw.wire.http1.grammar import CRLF, HEAD_BYTES_MAX
+from sozutw.wire.http1.grammar import CRLF, HEAD_BYTES_MAX, check_ends
 from sozutw.wire.message import UNKNOWN_LENGTH, ResponseFields, ResponseHead
 
 FIELDS_MAX: Final = 256
@@ -123,5 +123,9 @@ def _check_unfinished(buffer: bytes, head_bytes_max: int) -> None:
     """Refuse what is no response, or too large, if nothing that may follow can mend it."""
     if not _START.startswith(buffer[: len(_START)]):
         raise WireError("not a response of HTTP/1")
+    line_end = buffer.find(CRLF)
+    if line_end >= 0:
+        _read_status_line(buffer[:line_end])
+    check_ends(buffer)
     if len(buffer) > head_bytes_max:
         raise WireError("the head is too large")
