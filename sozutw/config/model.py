@@ -23,6 +23,8 @@ from sozutw.config.policies import (
     UdpOptions,
 )
 
+Network = IPv4Network | IPv6Network
+
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -137,7 +139,7 @@ class HttpListener:
     send_x_real_ip: bool = False
     answers: Mapping[str, str] = field(default_factory=no_tags, hash=False)
     """Status (``"404"``) to the text of a template; see relay.answers."""
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     """Ours: networks whose own X-Forwarded-* and Forwarded are believed."""
     http2: Http2Limits | None = None
     """None when no ``h2_`` key was written."""
@@ -343,7 +345,7 @@ class Settings:
 
     # Defaults for listeners, already filled into each of them.
     timeouts: Timeouts = field(default_factory=Timeouts)
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     """Ours."""
 
     # Towards backends, all ours.

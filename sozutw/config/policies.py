@@ -120,7 +120,7 @@ class UdpHealth:
     tcp_port: int | None = None
     rise: int = 2
     fall: int = 3
-    fail_open: bool = False
+    fail_open: bool = True
     udp_probe_payload: str | None = None
     probe_interval_seconds: int = 5
     probe_timeout_seconds: int = 2
