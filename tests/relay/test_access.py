@@ -154,6 +154,7 @@ def test_tags_do_not_follow_what_they_were_made_from() -> None:
     ("field", "value", "text"),
     [
         ("path", b"/\n2026 forged", "/\\x0a2026\\x20forged"),
+        ("path", b"/a b", "/a\\x20b"),
         ("path", b"/\\x0a", "/\\x5cx0a"),
         ("path", b"/\xc3\xa9", "/\\xc3\\xa9"),
         ("authority", b"a b", "a\\x20b"),
