@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
@@ -43,19 +44,23 @@ def make_direct_reactor() -> Any:
 
 
 def works(reactor: Any) -> bool:
-    """Whether events reach a descriptor exactly while it is registered for them."""
+    """Whether a descriptor gets its events while registered, and its end when it asks for it."""
     reading, writing = os.pipe()
     probe = _Probe(reading)
     try:
         os.write(writing, b"!")
         reactor.doPoll(0)
-        missed = probe.wake_ups
+        before = probe.wake_ups
         reactor.addReader(probe)
         reactor.doPoll(0)
-        heard = probe.wake_ups
+        during = probe.wake_ups
         reactor.removeReader(probe)
         reactor.doPoll(0)
-        return (missed, heard, probe.wake_ups) == (0, 1, 1)
+        after = probe.wake_ups
+        probe.outcome = ConnectionDone()
+        reactor.addReader(probe)
+        reactor.doPoll(0)
+        return (before, during, after, probe.is_lost) == (0, 1, 1, True)
     finally:
         reactor.removeReader(probe)
         os.close(reading)
@@ -69,6 +74,8 @@ class _Probe:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.wake_ups = 0
+        self.outcome: Exception | None = None
+        self.is_lost = False
 
     def fileno(self) -> int:
         return self.descriptor
@@ -76,8 +83,9 @@ class _Probe:
     def logPrefix(self) -> str:
         return "probe"
 
-    def connectionLost(self, reason: object) -> None:
-        pass
+    def connectionLost(self, reason: object) -> None:  # noqa: ARG002
+        self.is_lost = True
 
-    def doRead(self) -> None:
+    def doRead(self) -> Any:
         self.wake_ups += 1
+        return self.outcome
