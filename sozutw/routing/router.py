@@ -98,11 +98,12 @@ class Router(Generic[T]):
         self,
         removed: Iterable[FrontendRule] = (),
         added: Iterable[tuple[FrontendRule, T]] = (),
+        revalued: Iterable[tuple[FrontendRule, T]] = (),
     ) -> "Router[T]":
         """
         A router without some rules and then with some more; all of it, or an error.
 
-        A batch costs far less than its changes one by one.
+        Those in ``revalued`` keep their place and get another value. A batch costs far less than its changes one by one.
         """
         router: Router[T] = Router()
         router._pre = self._pre.copy()
@@ -114,6 +115,8 @@ class Router(Generic[T]):
             router._remove(draft, rule)
         for rule, value in added:
             router._add(draft, rule, value)
+        for rule, value in revalued:
+            router._revalue(draft, rule, value)
         router._plant(draft.freeze())
         return router
 
@@ -135,6 +138,20 @@ class Router(Generic[T]):
             listed[key] = ListedRule(entry)
         self._serial += 1
         self._size += 1
+
+    def _revalue(self, draft: TreeDraft[T], rule: FrontendRule, value: T) -> None:
+        key = rule_key(rule)
+        if rule.position is Position.TREE:
+            entries = draft.entries(parse_host(rule.hostname))
+            if key in entries:
+                entries[key] = Entry(rule, value, entries[key].serial)
+                return
+        else:
+            listed = self._list(rule.position)
+            if key in listed:
+                listed[key] = ListedRule(Entry(rule, value, listed[key].entry.serial))
+                return
+        raise UnknownRuleError(f"there is no such rule: {_described(rule)}")
 
     def _remove(self, draft: TreeDraft[T], rule: FrontendRule) -> None:
         key = rule_key(rule)
