@@ -96,11 +96,9 @@ def _split_last(rest: str, hostname: str) -> tuple[Segment, str | None]:
 
 
 def _as_regex(segment: Segment) -> str:
-    match segment.kind:
-        case SegmentKind.REGEX:
-            return f"(?:{segment.text})"
-        case SegmentKind.WILDCARD:
-            return "[^.]+"
-        case SegmentKind.EXACT:
-            # RE2 takes a backslash before any sign but letters, digits and the underscore.
-            return "".join(c if c.isalnum() or c == "_" else f"\\{c}" for c in segment.text)
+    if segment.kind is SegmentKind.REGEX:
+        return f"(?:{segment.text})"
+    if segment.kind is SegmentKind.WILDCARD:
+        return "[^.]+"
+    # RE2 takes a backslash before any sign but letters, digits and the underscore.
+    return "".join(c if c.isalnum() or c == "_" else f"\\{c}" for c in segment.text)

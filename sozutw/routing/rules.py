@@ -1,7 +1,7 @@
 """One rule as it is matched, and the choice among the rules of one host by path and method."""
 
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 from sozutw.config.model import FrontendRule, PathType, Position
 
@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 RuleKey = tuple[Position, str, PathType, str, str | None]
 """What makes two rules of one listener the same."""
+
+_NONE: Final[dict[bytes, Any]] = {}
 
 _NO_ENGINE: Final = "regular expressions need google-re2, which cannot be imported here"
 
@@ -82,6 +84,10 @@ class Entry(Generic[T]):
         is_regex = rule.path_type is PathType.REGEX
         self.search = compile_regex(rule.path) if is_regex else None
 
+    def is_for_everything(self) -> bool:
+        """Whether it holds for every path and method."""
+        return self.path_type is PathType.PREFIX and not self.path and self.method is None
+
     def matches(self, target: bytes, method: bytes) -> bool:
         """Whether the rule holds, its host left aside."""
         if self.method is not None and self.method != method:
@@ -109,22 +115,16 @@ class HostRules(Generic[T]):
         self.entries = entries
         self.sole: T | None = None
         """Hot: the value when the only rule is for all paths and methods, else None."""
-        self._prefixes: dict[bytes, list[Entry[T]]] = {}
-        self._equals: dict[bytes, list[Entry[T]]] = {}
-        self._regexes: list[Entry[T]] = []
-        for entry in entries.values():
-            match entry.path_type:
-                case PathType.PREFIX:
-                    # The latest first, for it wins.
-                    self._prefixes.setdefault(entry.path, []).insert(0, entry)
-                case PathType.EQUALS:
-                    self._equals.setdefault(entry.path, []).append(entry)
-                case PathType.REGEX:
-                    self._regexes.append(entry)
-        self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
+        # Shared while empty: of 100,000 hosts most have one rule for everything.
+        self._prefixes: dict[bytes, list[Entry[T]]] = _NONE
+        self._equals: dict[bytes, list[Entry[T]]] = _NONE
+        self._regexes: Sequence[Entry[T]] = ()
+        self._lengths: Sequence[int] = ()
         first = next(iter(entries.values()))
-        if len(entries) == 1 and self._prefixes.get(b"") and first.method is None:
+        if len(entries) == 1 and first.is_for_everything():
             self.sole = first.value
+        else:
+            self._index(entries.values())
 
     def find(self, target: bytes, method: bytes) -> T | None:
         """The value of the rule that wins, None if none matches."""
@@ -141,7 +141,22 @@ class HostRules(Generic[T]):
                     if whole is None or whole.serial < entry.serial:
                         return entry.value
                     return whole.value
-        return None if whole is None else whole.value
+        return self.sole if whole is None else whole.value
+
+    def _index(self, entries: Iterable[Entry[T]]) -> None:
+        self._prefixes = {}
+        self._equals = {}
+        regexes: list[Entry[T]] = []
+        for entry in entries:
+            if entry.search is not None:
+                regexes.append(entry)
+            elif entry.path_type is PathType.EQUALS:
+                self._equals.setdefault(entry.path, []).append(entry)
+            else:
+                # The latest first, for it wins.
+                self._prefixes.setdefault(entry.path, []).insert(0, entry)
+        self._regexes = regexes
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
     def _find_whole(self, target: bytes, method: bytes) -> Entry[T] | None:
         """The earliest match that names the method, else the latest for any."""

@@ -146,15 +146,13 @@ class TreeDraft(Generic[T]):
         """The rules for a host pattern, for the caller to change."""
         name = ROOT
         for index, segment in enumerate(segments):
-            match segment.kind:
-                case SegmentKind.EXACT:
-                    label = segment.text.encode()
-                    name = label + b"." + name if name else label
-                case SegmentKind.WILDCARD:
-                    return self._place(name, True)
-                case SegmentKind.REGEX:
-                    below = self._draft_below(name, segment.text)
-                    return below.entries(segments[index + 1 :])
+            if segment.kind is SegmentKind.REGEX:
+                below = self._draft_below(name, segment.text)
+                return below.entries(segments[index + 1 :])
+            if segment.kind is SegmentKind.WILDCARD:
+                return self._place(name, True)
+            label = segment.text.encode()
+            name = label + b"." + name if name else label
         return self._place(name, False)
 
     def freeze(self) -> HostTree[T]:
