@@ -1,0 +1,443 @@
+"""
+Http1BackendConnection: a live socket to a backend that speaks HTTP/1, dialled, leased or idle.
+
+It must not know the client's side, nor which backend comes next: it reports to the owner of
+its lease and is told what to do. Its states are told in backend/LIFECYCLE.md.
+"""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from sozutw.balancing.backends import BackendState
+from sozutw.relay.ports import BackOwner, DialFailure, FrontSide, Sink
+from sozutw.sessions.tokens import Token
+from sozutw.transport.patience import Patience
+from sozutw.transport.splice import Splice, is_available
+from sozutw.wire.errors import WireError
+from sozutw.wire.http1.body import ChunkedReader, compose_chunk
+from sozutw.wire.http1.response import parse_response_head
+
+SPLICED_BYTES_MIN: Final = 256 * 1024
+"""A body with less than this left is not worth the two descriptors of a pipe."""
+
+ROUND_TRIP_SECONDS: Final = 1.0
+"""A round trip is measured at most so often on one connection."""
+
+STATUS_SWITCHING: Final = 101
+STATUS_FINAL_MIN: Final = 200
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Http1BackendConnection(Protocol):
+    """
+    One connection to a backend, from the dial to the end.
+
+    ``dataReceived`` is the state: what the next bytes mean. As a producer it stands for the
+    request's body, which must pause while the backend does not read.
+    """
+
+    def __init__(
+        self,
+        state: BackendState,
+        clock: IReactorTime,
+        idle_seconds_max: float,
+        head_bytes_max: int,
+        gave_back: Callable[["Http1BackendConnection"], None],
+        dropped: Callable[["Http1BackendConnection"], None],
+    ) -> None:
+        self.state = state
+        self.token: Token | None = None
+        self.owner: BackOwner | None = None
+        self.is_open = False
+        self.is_reused = False
+        self.response_bytes = 0
+        self.round_trip_us = 0
+        self._measured_at = -inf
+        self.dial: Any = None
+        """What can cancel the dial, while there is one."""
+        self._gave_back = gave_back
+        self._dropped = dropped
+        self._is_dropped = False
+        self._now = clock.seconds
+        self._patience = Patience(clock, self._expired)
+        self._idle_seconds_max = idle_seconds_max
+        self._head_bytes_max = head_bytes_max
+        self._seconds = 0.0
+        self._buffer = b""
+        self._method = b""
+        self._left = 0
+        self._is_reusable = False
+        self._sink: Sink = self._receive_unexpected
+        self._chunks: ChunkedReader | None = None
+        self._splice: Splice | None = None
+        self._sent_before = 0
+        self.write: Sink = self._receive_unexpected
+        self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
+
+    # Coming and going.
+
+    @override
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        self.dial = None
+        self.is_open = True
+        self.write = transport.write
+        transport.setTcpNoDelay(True)
+        transport.registerProducer(self, True)
+        assert self.owner is not None
+        self.owner.backend_connected()
+
+    def dial_failed(self, failure: DialFailure) -> None:
+        """There will be no connection."""
+        self.dial = None
+        assert self.owner is not None
+        self.owner.backend_failed(failure)
+        assert self._is_dropped
+
+    def drop(self) -> None:
+        """
+        Close and forget, in one step that can be repeated (rule I2).
+
+        No callback of this connection reaches its former owner afterwards: ``owner`` is gone,
+        the timer is cancelled and the transport is aborted, not closed, so that it cannot wait.
+        """
+        if self._is_dropped:
+            return
+        self._is_dropped = True
+        self.detach()
+        self._dropped(self)
+
+    def detach(self) -> None:
+        """Let go of owner, timer, dial and transport; the tables are the caller's business."""
+        self._is_dropped = True
+        self.owner = None
+        self.is_open = False
+        self._patience.cancel()
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        self._sink = self.write = self._ignore
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+        dial, self.dial = self.dial, None
+        if dial is not None:
+            dial.cancel()
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def give_back(self) -> None:
+        """The exchange is complete: wait for the next one, if this connection can serve it."""
+        assert self.token is not None
+        if not self._is_reusable:
+            self.drop()
+            return
+        self.owner = None
+        self.is_reused = True
+        self._is_reusable = False
+        self.write = self._sink = self._ignore
+        patience = self._patience
+        patience.touched = self._now()
+        if patience.seconds != self._idle_seconds_max:
+            patience.allow(self._idle_seconds_max)
+        self._gave_back(self)
+
+    # What the exchange asks for.
+
+    def send_request(self, data: bytes, method: bytes, seconds: float) -> None:
+        """Write a request, and wait for ``seconds`` at a time for what comes back."""
+        transport: Any = self.transport
+        self._method = method
+        self._seconds = seconds
+        self._buffer = b""
+        self.response_bytes = 0
+        now = self._now()
+        patience = self._patience
+        patience.touched = now
+        if patience.seconds != seconds:
+            patience.allow(seconds)
+        if now - self._measured_at >= ROUND_TRIP_SECONDS:
+            self._measure_round_trip(now)
+        self.dataReceived = self._receive_head  # type: ignore[method-assign]
+        self._sent_before = getattr(transport, "sent_bytes", -1)
+        self.write = transport.write
+        transport.write(data)
+
+    def _measure_round_trip(self, now: float) -> None:
+        self._measured_at = now
+        measure = getattr(self.transport, "round_trip_us", None)
+        if measure is not None:
+            self.round_trip_us = measure()
+
+    def has_sent_nothing(self) -> bool:
+        """Return whether the kernel took no byte of the request, as far as the transport tells."""
+        sent: int = getattr(self.transport, "sent_bytes", -2)
+        return sent == self._sent_before
+
+    def write_chunk(self, data: bytes) -> None:
+        """Pass body bytes as one chunk."""
+        self._patience.touched = self._now()
+        self.write(compose_chunk(data))
+
+    def take_body(self, sink: Sink) -> None:
+        """Hand the response's body to ``sink``."""
+        self._sink = sink
+
+    def pause(self) -> None:
+        """Read no more: the client cannot take it. The backend's silence is our doing then."""
+        if self._splice is None:
+            transport: Any = self.transport
+            transport.pauseProducing()
+            self._patience.seconds = inf
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.owner is not None:
+            transport: Any = self.transport
+            self._patience.allow(self._seconds)
+            transport.resumeProducing()
+
+    def tunnel(self, sink: Sink, seconds: float) -> bytes:
+        """Pass every byte to ``sink`` from now on; return those that came with the head."""
+        early, self._buffer = self._buffer, b""
+        self._sink = sink
+        self._seconds = seconds
+        self._patience.allow(seconds)
+        self._is_reusable = False
+        self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
+        return early
+
+    def join(self, front: FrontSide, length: int) -> bool:
+        """Splice what is left of the body to the client, if that can be done and is worth it."""
+        if length < SPLICED_BYTES_MIN or not is_available(self.transport, front.transport):
+            return False
+        self._splice = Splice(
+            self.transport, front.transport, length, self._moved, self._splice_ended
+        )
+        self._touch_front = front.touch
+        return True
+
+    def touch(self) -> None:
+        """There was a sign of life on the way to this backend."""
+        self._patience.touched = self._now()
+
+    def finish(self) -> None:
+        """Half-close: the backend gets no more bytes."""
+        transport: Any = self.transport
+        transport.loseWriteConnection()
+
+    # What the next bytes are: the states.
+
+    def _receive_head(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        self.response_bytes += len(data)
+        owner = self.owner
+        assert owner is not None
+        if self._buffer:
+            data = self._buffer + data
+        try:
+            head = parse_response_head(data, self._method, self._head_bytes_max)
+        except WireError as error:
+            owner.response_broken(error.reason)
+            return
+        if head is None:
+            self._buffer = data
+            return
+        status = head.status
+        if status < STATUS_FINAL_MIN:
+            self._buffer = data[head.size :]
+            if status == STATUS_SWITCHING:
+                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+                owner.response_started(head, b"", ended=False)
+                return
+            owner.response_interim(head)
+            if self._buffer and self.owner is owner:
+                rest, self._buffer = self._buffer, b""
+                self.response_bytes -= len(rest)
+                self._receive_head(rest)
+            return
+        length = head.body_length
+        body = data[head.size :] if len(data) > head.size else b""
+        self._buffer = b""
+        if length >= 0 and len(body) >= length:
+            # Hot: the whole response came at once. Bytes behind it belong to nobody.
+            self._is_reusable = head.keeps_alive and len(body) == length
+            self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
+            if len(body) > length:
+                body = body[:length]
+            owner.response_started(head, body, ended=True)
+            return
+        self._start_body(owner, head, body)
+
+    def _start_body(self, owner: BackOwner, head: Any, body: bytes) -> None:
+        """More of the body is to come, or is framed."""
+        self._is_reusable = head.keeps_alive
+        if head.fields.is_chunked:
+            chunks = self._chunks = ChunkedReader()
+            try:
+                body = chunks.feed(body)
+            except WireError as error:
+                owner.response_broken(error.reason)
+                return
+            self.dataReceived = self._receive_chunked  # type: ignore[method-assign]
+            owner.response_started(head, body, ended=False)
+            if chunks.is_done and self.owner is owner:
+                self._end_chunked(chunks)
+            return
+        if head.body_length >= 0:
+            self._left = head.body_length - len(body)
+            self.dataReceived = self._receive_length  # type: ignore[method-assign]
+        else:
+            self.dataReceived = self._receive_until_close  # type: ignore[method-assign]
+        owner.response_started(head, body, ended=False)
+
+    def _receive_length(self, data: bytes) -> None:
+        # Hot: the frames of one body chunk are doRead, this and the other side's write.
+        self._patience.touched = self._now()
+        size = len(data)
+        self.response_bytes += size
+        left = self._left = self._left - size
+        if left > 0:
+            self._sink(data)
+            return
+        if left < 0:
+            self._is_reusable = False
+            data = data[:left]
+        self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
+        owner = self.owner
+        assert owner is not None
+        self._sink(data)
+        if self.owner is owner:
+            owner.response_ended(())
+
+    def _receive_chunked(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        self.response_bytes += len(data)
+        chunks = self._chunks
+        owner = self.owner
+        assert chunks is not None
+        assert owner is not None
+        try:
+            body = chunks.feed(data)
+        except WireError as error:
+            owner.response_broken(error.reason)
+            return
+        if body:
+            self._sink(body)
+        if chunks.is_done and self.owner is owner:
+            self._end_chunked(chunks)
+
+    def _end_chunked(self, chunks: ChunkedReader) -> None:
+        if chunks.leftover:
+            self._is_reusable = False
+        self._chunks = None
+        self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
+        assert self.owner is not None
+        self.owner.response_ended(chunks.trailers)
+
+    def _receive_until_close(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        self.response_bytes += len(data)
+        self._sink(data)
+
+    def _receive_tunnel(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        self.response_bytes += len(data)
+        self._sink(data)
+
+    def _keep_for_later(self, data: bytes) -> None:
+        """Bytes behind a 101, in the moment before the tunnel is set up."""
+        self._buffer += data
+
+    def _receive_unexpected(self, data: bytes) -> None:  # noqa: ARG002
+        """Bytes that nobody asked for: the next request must not get them (rule R1)."""
+        if self.owner is None:
+            self.drop()
+        else:
+            self._is_reusable = False
+
+    def _ignore(self, data: bytes) -> None:
+        """A late callback of a connection that has no owner any more changes nothing."""
+
+    # The end, in its kinds.
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self._is_dropped:
+            self._ended(cleanly=reason.check(ConnectionDone) is not None)
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        self.transport = None
+
+    def readConnectionLost(self) -> None:
+        """The backend said all: in a tunnel that is half an end, elsewhere a whole one."""
+        if self._is_dropped:
+            return
+        if self.dataReceived == self._receive_tunnel:
+            assert self.owner is not None
+            self.owner.back_finished()
+            return
+        self._ended(cleanly=True)
+
+    def writeConnectionLost(self) -> None:
+        """Our half-close was done."""
+
+    def _ended(self, *, cleanly: bool) -> None:
+        owner = self.owner
+        if owner is None:
+            self.drop()
+            return
+        if self.dataReceived == self._receive_until_close and cleanly:
+            self._is_reusable = False
+            owner.response_ended(())
+            return
+        owner.response_lost(cleanly=cleanly)
+        assert self._is_dropped
+
+    def _expired(self) -> None:
+        owner = self.owner
+        if owner is None:
+            self.drop()
+        else:
+            owner.response_timed_out()
+
+    # Splicing.
+
+    def _moved(self, size: int) -> None:
+        self.response_bytes += size
+        self._patience.touched = self._now()
+        self._touch_front()
+
+    def _splice_ended(self, failure: Failure | None) -> None:
+        self._splice = None
+        if self._is_dropped:
+            return
+        owner = self.owner
+        assert owner is not None
+        if failure is None:
+            self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
+            owner.response_ended(())
+        else:
+            owner.response_lost(cleanly=False)
+
+    # As the producer of what is written here: the client's bytes.
+
+    def pauseProducing(self) -> None:
+        """The backend does not read: the client must pause."""
+        if self.owner is not None:
+            self.owner.back_filled()
+
+    def resumeProducing(self) -> None:
+        """The backend has taken what was written."""
+        if self.owner is not None:
+            self._patience.touched = self._now()
+            self.owner.back_drained()
+
+    def stopProducing(self) -> None:
+        """The transport is lost; ``connectionLost`` follows."""

@@ -1,0 +1,207 @@
+"""
+From a request to the live objects: what was asked of the configuration becomes true.
+
+The configuration's own state changes first, whole or not at all; the live objects follow.
+They are replaced, never edited: what is under way keeps the Route that it started with.
+"""
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from sozutw.balancing.backends import BackendState, ClusterState
+from sozutw.config.model import Backend, BackendAddress, FrontendRule, HttpListener, InetAddress
+from sozutw.config.requests import (
+    ActivateListener,
+    AddBackend,
+    AddCluster,
+    AddHttpFrontend,
+    AddHttpListener,
+    DeactivateListener,
+    RemoveBackend,
+    RemoveCluster,
+    RemoveHttpFrontend,
+    RemoveListener,
+    Request,
+)
+from sozutw.config.state import ConfigState
+from sozutw.relay.route import ListenerState, Route
+from sozutw.routing.affinity import compile_affinity
+from sozutw.routing.rules import RuleKey, rule_key
+
+Place = tuple[InetAddress, RuleKey]
+"""Where a rule stands."""
+
+
+class Listeners(Protocol):
+    """Who opens and closes listening sockets; ``listen.listeners.ListenerService``."""
+
+    def activate(self, listener: ListenerState) -> None:
+        """Accept on this address; raises OSError if that cannot be."""
+
+    def deactivate(self, address: InetAddress) -> None:
+        """Accept no more; connections stay."""
+
+
+class Pool(Protocol):
+    """Who holds the connections of backends; ``backend.factory.Connector``."""
+
+    def retire(self, state: BackendState) -> None:
+        """Close its idle connections now, and its leased ones when they end."""
+
+
+class Applier:
+    """Apply requests to the configuration and then to the live objects."""
+
+    def __init__(
+        self, state: ConfigState, listeners: Listeners, pool: Pool, clock: IReactorTime
+    ) -> None:
+        self.state = state
+        self.clusters: dict[str, ClusterState] = {}
+        self.listeners: dict[InetAddress, ListenerState] = {}
+        self._sockets = listeners
+        self._pool = pool
+        self._rules_of: dict[str, set[Place]] = {}
+        self._routed: dict[InetAddress, dict[RuleKey, FrontendRule]] = {}
+        """What stands in each listener's router now."""
+        self._pending: dict[InetAddress, dict[RuleKey, FrontendRule | None]] = {}
+        """What shall stand there after the next commit; None: no more."""
+        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+
+    def apply(self, *requests: Request) -> None:
+        """
+        Apply requests in their order, routers once at the end.
+
+        Raises RefusedRequestError at the first that cannot be; those before it hold.
+        """
+        try:
+            for request in requests:
+                self.state.apply(request)
+                self._follow(request)
+        finally:
+            self._commit()
+
+    def _follow(self, request: Request) -> None:  # noqa: C901 - one line a verb
+        match request:
+            case AddHttpListener(listener):
+                self._add_listener(listener)
+            case RemoveListener(address):
+                self._sockets.deactivate(address)
+                del self.listeners[address]
+                self._routed.pop(address, None)
+                self._pending.pop(address, None)
+            case ActivateListener(address):
+                self._commit()
+                self._sockets.activate(self.listeners[address])
+            case DeactivateListener(address):
+                self._sockets.deactivate(address)
+            case AddCluster(cluster):
+                self._add_cluster(cluster.cluster_id)
+            case RemoveCluster(cluster_id):
+                self._remove_cluster(cluster_id)
+            case AddHttpFrontend(rule):
+                self._add_rule(rule)
+            case RemoveHttpFrontend(rule):
+                self._remove_rule(rule)
+            case AddBackend(backend):
+                self._add_backend(backend)
+            case RemoveBackend(cluster_id, backend_id, address):
+                self._remove_backend(cluster_id, backend_id, address)
+
+    def _add_listener(self, listener: HttpListener) -> None:
+        address = listener.address
+        self.listeners[address] = ListenerState(listener)
+        rules = self.state.frontends(address)
+        self._pending[address] = {rule_key(rule): rule for rule in rules}
+
+    def _add_cluster(self, cluster_id: str) -> None:
+        cluster = self.state.cluster(cluster_id)
+        assert cluster is not None
+        live = self.clusters.get(cluster_id)
+        if live is None:
+            live = self.clusters[cluster_id] = ClusterState(cluster, compile_affinity)
+            for backend in self.state.backends(cluster_id):
+                live.upsert(backend)
+        else:
+            live.reconfigure(cluster)
+        self._reroute_cluster(cluster_id)
+
+    def _remove_cluster(self, cluster_id: str) -> None:
+        live = self.clusters.pop(cluster_id)
+        for state in live.backends:
+            for retired in live.remove(state.backend_id, state.address):
+                self._pool.retire(retired)
+        self._reroute_cluster(cluster_id)
+
+    def _add_backend(self, backend: Backend) -> None:
+        live = self.clusters.get(backend.cluster_id)
+        if live is not None:
+            live.upsert(backend)
+
+    def _remove_backend(self, cluster_id: str, backend_id: str, address: BackendAddress) -> None:
+        live = self.clusters.get(cluster_id)
+        if live is not None:
+            for retired in live.remove(backend_id, address):
+                self._pool.retire(retired)
+
+    def _add_rule(self, rule: FrontendRule) -> None:
+        key = rule_key(rule)
+        self._rules_of.setdefault(rule.cluster_id or "", set()).add((rule.address, key))
+        self._pending.setdefault(rule.address, {})[key] = rule
+
+    def _remove_rule(self, rule: FrontendRule) -> None:
+        key = rule_key(rule)
+        place = rule.address, key
+        for places in self._rules_of.values():
+            places.discard(place)
+        self._pending.setdefault(rule.address, {})[key] = None
+
+    def _reroute_cluster(self, cluster_id: str) -> None:
+        """The cluster's options changed: its rules get new routes, in their old order."""
+        for address, key in self._rules_of.get(cluster_id, ()):
+            rule = self._routed.get(address, {}).get(key)
+            if rule is not None:
+                self._pending.setdefault(address, {}).setdefault(key, rule)
+
+    def _commit(self) -> None:
+        """Swap in a new router for each listener whose rules changed, each whole."""
+        pending, self._pending = self._pending, {}
+        for address, wanted in pending.items():
+            listener = self.listeners.get(address)
+            if listener is not None:
+                self._swap_router(listener, wanted)
+        for cluster in self.clusters.values():
+            if cluster.needs_rebuild:
+                self._cooperator.cooperate(cluster.rebuild())
+
+    def _swap_router(
+        self, listener: ListenerState, wanted: dict[RuleKey, FrontendRule | None]
+    ) -> None:
+        routed = self._routed.setdefault(listener.listener.address, {})
+        removed: list[FrontendRule] = []
+        added: list[tuple[FrontendRule, Route]] = []
+        replaced: list[tuple[FrontendRule, Route]] = []
+        for key, rule in wanted.items():
+            known = routed.get(key)
+            if rule is None:
+                if known is not None:
+                    removed.append(known)
+            elif known is rule:
+                replaced.append((rule, self._route(rule, listener)))
+            else:
+                if known is not None:
+                    removed.append(known)
+                added.append((rule, self._route(rule, listener)))
+        listener.router = listener.router.changed(removed, added, replaced)
+        for rule in removed:
+            del routed[rule_key(rule)]
+        for rule, _ in added:
+            routed[rule_key(rule)] = rule
+
+    def _route(self, rule: FrontendRule, listener: ListenerState) -> Route:
+        cluster = self.clusters.get(rule.cluster_id or "")
+        answers = listener.answers
+        if cluster is not None:
+            answers = answers.with_cluster(cluster.cluster.answers)
+        return Route(rule, listener.listener, cluster, answers)

@@ -1,0 +1,588 @@
+"""
+Http1FrontendConnection: a live socket of a client that speaks HTTP/1.
+
+It reads one request after the other and passes each to an Exchange; it must not know where
+the request goes. Its states are told in frontend/LIFECYCLE.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from sozutw.relay.edits import Provenance
+from sozutw.relay.exchange import Exchange
+from sozutw.relay.ports import BackSide, Means, Sink
+from sozutw.relay.route import ListenerState
+from sozutw.relay.unreadable import refuse_unreadable
+from sozutw.sessions.manager import SessionManager
+from sozutw.sessions.session import Session
+from sozutw.transport.patience import Patience
+from sozutw.transport.splice import Splice, is_available
+from sozutw.wire.errors import WireError
+from sozutw.wire.http1.body import ChunkedReader, compose_chunk
+from sozutw.wire.http1.request import parse_request_head
+from sozutw.wire.message import RequestFields, RequestHead
+
+SPLICED_BYTES_MIN: Final = 256 * 1024
+"""A body with less than this left is not worth the two descriptors of a pipe."""
+KEPT_BYTES_MAX: Final = 64 * 1024
+"""What a client may send ahead of its turn before it is read no more."""
+READ_AWAY_BYTES_MAX: Final = 64 * 1024
+"""What is left of a body is read away up to here; beyond that the connection closes."""
+LINGER_SECONDS: Final = 2.0
+"""How long a client that is still sending is listened to after the last answer."""
+ROUND_TRIP_SECONDS: Final = 1.0
+"""A round trip is measured at most so often on one connection."""
+
+NO_TRAILERS: Final[Sequence[bytes]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What all connections of one listener share."""
+
+    listener: ListenerState
+    means: Means
+    sessions: SessionManager
+    clock: IReactorTime
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Http1FrontendConnection(Protocol):
+    """
+    One client's connection, from accept to close.
+
+    ``dataReceived`` is the state: what the next bytes mean. As a producer it stands for the
+    response's body, which must pause while the client does not read.
+    """
+
+    def __init__(self, entrance: Entrance, source: str, port: int) -> None:
+        self._entrance = entrance
+        self._means = entrance.means
+        self._source = source
+        self._port = port
+        self._exchange: Exchange | None = None
+        self._known: RequestFields | None = None
+        self._buffer = b""
+        self._left = 0
+        self._chunks: ChunkedReader | None = None
+        self._sink: Sink = self._hold
+        self._splice: Splice | None = None
+        self._is_full = False
+        self._is_paused = False
+        self._is_over = False
+        self._has_said_all = False
+        self._is_reading_heads = False
+        self._head_began = False
+        self._expects_continue = False
+        self._measured_at = -inf
+        self._sent_before = -1
+        self.is_draining = False
+        self.body_bytes = 0
+        self.round_trip_us = 0
+        self.dataReceived = self._receive_head  # type: ignore[method-assign]
+
+    @override
+    def connectionMade(self) -> None:
+        entrance = self._entrance
+        transport: Any = self.transport
+        clock = entrance.clock
+        self._now = clock.seconds
+        self.write: Sink = transport.write
+        listener = entrance.listener
+        timeouts = listener.listener.timeouts
+        self._idle_seconds = timeouts.front
+        self._request_seconds = timeouts.request
+        self._provenance = Provenance(listener.listener, self._source, self._port)
+        self._patience = Patience(clock, self._expired)
+        source = self._source
+        peer = f"[{source}]:{self._port}" if ":" in source else f"{source}:{self._port}"
+        self.session = Session(self, source, peer, clock.seconds(), self._means.new_id())
+        if entrance.sessions.admit(self.session) is None:
+            self._is_over = True
+            self.dataReceived = self._ignore  # type: ignore[method-assign]
+            transport.abortConnection()
+            return
+        listener.counters.connections += 1
+        transport.registerProducer(self, True)
+        self._patience.allow(self._request_seconds)
+
+    # What the next bytes are: the states.
+
+    def _receive_head(self, data: bytes) -> None:
+        """Read requests as long as there are whole ones and none is under way."""
+        buffer = self._buffer + data if self._buffer else data
+        self._is_reading_heads = True
+        while buffer and self._exchange is None and not self._is_full and not self._is_over:
+            try:
+                head = parse_request_head(buffer, self._known, self._means.head_bytes_max)
+            except WireError as error:
+                self._buffer = b""
+                self._is_reading_heads = False
+                self._refuse(error)
+                return
+            if head is None:
+                self._wait_for_head()
+                break
+            self._buffer = b""
+            self._begin(head, buffer[head.size :] if len(buffer) > head.size else b"")
+            buffer = self._buffer
+        self._buffer = buffer
+        self._is_reading_heads = False
+        if not buffer and self._exchange is None and self._has_said_all:
+            self._close()
+        elif self._is_full and len(buffer) > KEPT_BYTES_MAX:
+            self._pause_reading()
+
+    def _wait_for_head(self) -> None:
+        """A head has begun: the whole of it has a limit, and a slow drip cannot extend it."""
+        if not self._head_began:
+            self._head_began = True
+            self._patience.allow(self._request_seconds)
+        if self._has_said_all:
+            self._close()
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """Start an exchange with the head and with what came of the body."""
+        now = self._now()
+        fields = head.fields
+        self._known = fields
+        self._head_began = False
+        self._patience.touched = now
+        if now - self._measured_at >= ROUND_TRIP_SECONDS:
+            self._measure_round_trip(now)
+        exchange = self._exchange = Exchange(
+            self, self.session, self._entrance.listener, self._provenance, self._means, head, now
+        )
+        length = fields.length
+        if not length and not fields.is_chunked:
+            # Hot: no body. What follows is the next request's.
+            self.body_bytes = 0
+            self._buffer = rest
+            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+            exchange.start(b"", True, NO_TRAILERS)
+            return
+        self._expects_continue = fields.expects_continue
+        self._begin_body(exchange, fields, rest)
+
+    def _begin_body(self, exchange: Exchange, fields: RequestFields, rest: bytes) -> None:
+        if fields.is_chunked:
+            chunks = self._chunks = ChunkedReader()
+            try:
+                body = chunks.feed(rest)
+            except WireError as error:
+                self.body_bytes = 0
+                self.dataReceived = self._ignore  # type: ignore[method-assign]
+                exchange.start_broken(error.reason, error.status)
+                return
+            self.body_bytes = len(body)
+            if chunks.is_done:
+                self._chunks = None
+                self._buffer = chunks.leftover
+                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+                exchange.start(body, True, chunks.trailers)
+                return
+        else:
+            length = fields.length
+            assert length is not None
+            body = rest[:length] if len(rest) > length else rest
+            self.body_bytes = len(body)
+            if len(rest) >= length:
+                self._buffer = rest[length:]
+                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+                exchange.start(body, True, NO_TRAILERS)
+                return
+            self._left = length - len(body)
+        self.hold_body()
+        exchange.start(body, False, NO_TRAILERS)
+
+    def _keep_for_later(self, data: bytes) -> None:
+        """Requests ahead of their turn wait, and past a limit they are read no more."""
+        self._buffer += data
+        if len(self._buffer) > KEPT_BYTES_MAX:
+            self._pause_reading()
+
+    def _hold(self, data: bytes) -> None:
+        """The body has nowhere to go yet."""
+        self._buffer += data
+        self._pause_reading()
+
+    def _receive_length(self, data: bytes) -> None:
+        # Hot: the frames of one body chunk are doRead, this and the backend's write.
+        self._patience.touched = self._now()
+        size = len(data)
+        left = self._left = self._left - size
+        if left > 0:
+            self.body_bytes += size
+            self._sink(data)
+            return
+        if left < 0:
+            self._buffer = data[left:]
+            data = data[:left]
+        self.body_bytes += len(data)
+        self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+        self._sink(data)
+        self._end_body(NO_TRAILERS)
+
+    def _receive_chunked(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        chunks = self._chunks
+        exchange = self._exchange
+        assert chunks is not None
+        try:
+            body = chunks.feed(data)
+        except WireError as error:
+            self.dataReceived = self._ignore  # type: ignore[method-assign]
+            if exchange is None:
+                self._linger()
+            else:
+                exchange.request_broken(error.reason, error.status)
+            return
+        if body:
+            self.body_bytes += len(body)
+            self._sink(body)
+        if chunks.is_done and not self._is_over:
+            self._chunks = None
+            self._buffer = chunks.leftover
+            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+            self._end_body(chunks.trailers)
+
+    def _end_body(self, trailers: Sequence[bytes]) -> None:
+        """The request is complete; if it was only read away, the next one may begin."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.request_ended(trailers)
+        elif not self._is_over:
+            self._await_head()
+
+    def _read_away(self, data: bytes) -> None:
+        """What is left of a body that nobody wants; bounded in bytes."""
+        self._read_away_left -= len(data)
+        if self._read_away_left < 0:
+            self._linger()
+
+    def _linger_on(self, data: bytes) -> None:
+        """The client still sends after the last answer; listen for a while, then close."""
+        self._read_away_left -= len(data)
+        if self._read_away_left < 0:
+            self.abort()
+
+    def _receive_tunnel(self, data: bytes) -> None:
+        self._patience.touched = self._now()
+        self.body_bytes += len(data)
+        self._sink(data)
+
+    def _ignore(self, data: bytes) -> None:
+        """Nothing that comes now matters."""
+
+    # What the exchange asks for.
+
+    @property
+    def seconds(self) -> float:
+        """How long the client may be silent now."""
+        return self._patience.seconds
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long for the client from now on."""
+        self._patience.allow(seconds)
+
+    def touch(self) -> None:
+        """There was a sign of life of the client."""
+        self._patience.touched = self._now()
+
+    def write_chunk(self, data: bytes) -> None:
+        """Pass bytes to the client as one chunk."""
+        self.write(compose_chunk(data))
+
+    def hold_body(self) -> None:
+        """Keep what comes of the body until somebody takes it."""
+        self.dataReceived = self._hold  # type: ignore[method-assign]
+
+    def take_body(self, sink: Sink, back: BackSide) -> None:
+        """Pass the body to ``sink``, beginning with what was held."""
+        held, self._buffer = self._buffer, b""
+        self._sink = sink
+        if self._chunks is not None:
+            self.dataReceived = self._receive_chunked  # type: ignore[method-assign]
+        else:
+            self.dataReceived = self._receive_length  # type: ignore[method-assign]
+        if held:
+            self.dataReceived(held)
+        if (
+            self._chunks is None
+            and self._left >= SPLICED_BYTES_MIN
+            and is_available(self.transport, back.transport)
+        ):
+            self._back_touch = back.touch
+            self._splice = Splice(
+                self.transport, back.transport, self._left, self._moved, self._splice_ended
+            )
+        self._resume_reading()
+
+    def pause(self) -> None:
+        """The backend does not take more."""
+        if self._splice is None:
+            self._pause_reading()
+
+    def resume(self) -> None:
+        """The backend takes more."""
+        if not self._is_over and len(self._buffer) <= KEPT_BYTES_MAX:
+            self._patience.touched = self._now()
+            self._resume_reading()
+
+    def body_is_short(self) -> bool:
+        """
+        Return whether what is left of the body can be read away, so that the framing is certain.
+
+        A client that waits for a 100 may send its body or not: that is not certain.
+        """
+        if self._expects_continue and not self.body_bytes:
+            return False
+        return self._chunks is None and self._left <= READ_AWAY_BYTES_MAX
+
+    def exchange_ended(self, *, keeps_alive: bool) -> None:
+        """The response is out: go on to the next request, or close."""
+        self._exchange = None
+        request_is_over = self.dataReceived == self._keep_for_later
+        if not keeps_alive:
+            if request_is_over and not self._buffer:
+                self._close()
+            else:
+                self._linger()
+            return
+        if request_is_over:
+            self._await_head()
+            return
+        # Read the rest of the body away; there is little of it, and its end is known.
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+        held, self._buffer = self._buffer, b""
+        self._read_away_left = READ_AWAY_BYTES_MAX
+        self._sink = self._read_away
+        self.dataReceived = self._receive_length  # type: ignore[method-assign]
+        self._patience.allow(min(LINGER_SECONDS, self._idle_seconds))
+        if held:
+            self.dataReceived(held)
+        self._resume_reading()
+
+    def tunnel(self, sink: Sink, seconds: float) -> None:
+        """Pass every byte to ``sink``, beginning with those that came early."""
+        early, self._buffer = self._buffer, b""
+        self._sink = sink
+        self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
+        self._patience.allow(seconds)
+        if early:
+            sink(early)
+        self._resume_reading()
+        if self._has_said_all and self._exchange is not None:
+            self._exchange.front_finished()
+
+    def finish(self) -> None:
+        """Half-close: the client gets no more bytes."""
+        transport: Any = self.transport
+        transport.loseWriteConnection()
+        # The other half may not stay open for the whole of a tunnel's patience.
+        self._patience.allow(min(self._idle_seconds, self._patience.seconds))
+
+    def abort(self) -> None:
+        """Close at once."""
+        transport: Any = self.transport
+        self._is_over = True
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        if transport is not None:
+            transport.abortConnection()
+
+    # What the session manager asks for.
+
+    def is_idle(self) -> bool:
+        """Return whether no exchange is under way."""
+        return self._exchange is None
+
+    def active_at(self) -> float:
+        """Return when the client last gave a sign of life."""
+        return self._patience.touched
+
+    def drain(self) -> None:
+        """Finish the exchange that is under way, then close; close now if there is none."""
+        self.is_draining = True
+        if self._exchange is None and not self._is_over:
+            self._close()
+
+    # Between requests, and at the end.
+
+    def _await_head(self) -> None:
+        """Be ready for the next request, which may be here already."""
+        self.dataReceived = self._receive_head  # type: ignore[method-assign]
+        self._expects_continue = False
+        patience = self._patience
+        patience.touched = self._now()
+        if patience.seconds != self._idle_seconds:
+            patience.allow(self._idle_seconds)
+        if self._is_reading_heads:
+            return  # The loop that began this exchange goes on.
+        if self._is_paused:
+            self._resume_reading()
+        if self._buffer or self._has_said_all:
+            self._receive_head(b"")
+
+    def _refuse(self, error: WireError) -> None:
+        """What came is not a request: say so, and close."""
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        data = refuse_unreadable(
+            error, self.session, self._entrance.listener, self._provenance, self._means
+        )
+        self.write(data)
+        self._linger()
+
+    def _close(self) -> None:
+        """Close when all is written; a client that does not take it is cut off in time."""
+        transport: Any = self.transport
+        self._is_over = True
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        self._patience.allow(self._idle_seconds)
+        transport.loseConnection()
+
+    def _linger(self) -> None:
+        """
+        Half-close and read away what the client still sends, within 64 KiB and 2 s.
+
+        A close with unread bytes would be a reset, which can take the answer from the client.
+        """
+        transport: Any = self.transport
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+        self._is_over = True
+        self._buffer = b""
+        self._chunks = None
+        self._read_away_left = READ_AWAY_BYTES_MAX
+        self.dataReceived = self._linger_on  # type: ignore[method-assign]
+        self._patience.allow(self._idle_seconds)
+        transport.loseWriteConnection()
+        self._resume_reading()
+        if self._has_said_all:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Our half-close was done: all that we had to say is out."""
+        if self._is_over:
+            self._patience.allow(min(LINGER_SECONDS, self._idle_seconds))
+
+    def readConnectionLost(self) -> None:
+        """The client said all; it may still wait for its response."""
+        self._has_said_all = True
+        exchange = self._exchange
+        if self._is_over:
+            self._close()
+        elif self.dataReceived == self._receive_tunnel:
+            assert exchange is not None
+            exchange.front_finished()
+        elif exchange is None:
+            self._close()
+        elif self.dataReceived == self._keep_for_later:
+            self.is_draining = not self._buffer
+        else:
+            self.abort()  # In the middle of its own request.
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._is_over = True
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        self._patience.cancel()
+        self._buffer = b""
+        self._sink = self.write = self._ignore
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.request_lost()
+        if self.session.token is not None:
+            self._entrance.listener.counters.connections -= 1
+            self._entrance.sessions.dismiss(self.session)
+        self.transport = None
+
+    def _expired(self) -> None:
+        """The client was silent, or took nothing, for as long as it may."""
+        exchange = self._exchange
+        if self._has_progressed():
+            self._patience.allow(self._patience.seconds)
+        elif exchange is not None:
+            exchange.request_timed_out()
+        elif self._is_over:
+            self.abort()
+        elif self._head_began:
+            self._refuse(WireError("the request's head did not come in time", 408))
+        else:
+            self._close()
+
+    def _has_progressed(self) -> bool:
+        """Return whether the client took bytes since it was last asked, though slowly."""
+        transport: Any = self.transport
+        waiting: int = getattr(transport, "buffered_bytes", 0)
+        before, self._sent_before = self._sent_before, waiting
+        return 0 < waiting < before
+
+    def _measure_round_trip(self, now: float) -> None:
+        self._measured_at = now
+        measure = getattr(self.transport, "round_trip_us", None)
+        if measure is not None:
+            self.round_trip_us = measure()
+
+    # Splicing.
+
+    def _moved(self, size: int) -> None:
+        self.body_bytes += size
+        self._left -= size
+        self._patience.touched = self._now()
+        self._back_touch()
+
+    def _splice_ended(self, failure: Failure | None) -> None:
+        self._splice = None
+        if failure is None and not self._is_over:
+            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+            self._end_body(NO_TRAILERS)
+
+    # Reading and pausing.
+
+    def _pause_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            transport: Any = self.transport
+            transport.pauseProducing()
+
+    def _resume_reading(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            transport: Any = self.transport
+            transport.resumeProducing()
+
+    # As the producer of what is written here: responses.
+
+    def pauseProducing(self) -> None:
+        """The client does not read: the response must pause, and the next request wait."""
+        self._is_full = True
+        self._sent_before = getattr(self.transport, "buffered_bytes", -1)
+        if self._exchange is not None:
+            self._exchange.front_filled()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was written."""
+        self._is_full = False
+        self._patience.touched = self._now()
+        if self._exchange is not None:
+            self._exchange.front_drained()
+        elif self.dataReceived == self._receive_head and self._buffer:
+            self._resume_reading()
+            self._receive_head(b"")
+
+    def stopProducing(self) -> None:
+        """The transport is lost; ``connectionLost`` follows."""

@@ -1,0 +1,71 @@
+"""
+The ListenerService: the listening sockets of a worker, and which listener each belongs to.
+
+It must not know what is said on a connection: a factory makes the protocol.
+"""
+
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IProtocolFactory
+from typing_extensions import override
+
+from sozutw.config.model import InetAddress
+from sozutw.listen.acceptor import Acceptor, Admission
+from sozutw.listen.sockets import bind
+from sozutw.relay.route import ListenerState
+from sozutw.transport.loop import Loop
+
+FactoryOf = Callable[[ListenerState], IProtocolFactory]
+
+
+class ListenerService(Service):
+    """Open and close listening sockets; stopping closes them all."""
+
+    def __init__(
+        self,
+        reactor: Loop,
+        admission: Admission,
+        factory_of: FactoryOf,
+        *,
+        queue_max: int,
+        queue_seconds_max: float,
+    ) -> None:
+        self._reactor = reactor
+        self._admission = admission
+        self._factory_of = factory_of
+        self._queue_max = queue_max
+        self._queue_seconds_max = queue_seconds_max
+        self.acceptors: dict[InetAddress, Acceptor] = {}
+
+    def activate(self, listener: ListenerState) -> None:
+        """Accept on the listener's address; again is no harm. Raises OSError if it cannot be."""
+        address = listener.listener.address
+        if address in self.acceptors:
+            return
+        self.acceptors[address] = acceptor = Acceptor(
+            self._reactor,
+            bind(address),
+            self._factory_of(listener),
+            self._admission,
+            queue_max=self._queue_max,
+            queue_seconds_max=self._queue_seconds_max,
+        )
+        acceptor.resume()
+
+    def deactivate(self, address: InetAddress) -> None:
+        """Accept no more at this address; its connections stay."""
+        acceptor = self.acceptors.pop(address, None)
+        if acceptor is not None:
+            acceptor.close()
+
+    def room_made(self) -> None:
+        """Clients may be accepted again: those that wait come first."""
+        for acceptor in list(self.acceptors.values()):
+            acceptor.room_made()
+
+    @override
+    def stopService(self) -> None:
+        super().stopService()
+        for address in list(self.acceptors):
+            self.deactivate(address)

@@ -1,0 +1,116 @@
+"""
+Which services a process has, and in which order they stop: the one place that puts all together.
+
+Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
+then sessions, then the pool, then the logs. (A MultiService would stop them all at once.)
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from typing_extensions import override
+
+from sozutw.config.model import Config
+from sozutw.config.requests import requests_of
+from sozutw.config.state import ConfigState
+from sozutw.control.apply import Applier
+from sozutw.listen.limits import plan_descriptors
+from sozutw.listen.listeners import ListenerService
+from sozutw.metrics.render import as_json
+from sozutw.process.assembly import Worker
+from sozutw.process.reporting import AccessLog
+from sozutw.transport.dial import StreamDialler
+from sozutw.transport.names import Names
+
+
+class ProxyService(Service):
+    """A whole proxy in one process."""
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        settings = config.settings
+        self._config = config
+        self._reactor = reactor
+        self.access_log = AccessLog(
+            reactor,
+            settings.access_logs_target or settings.log_target,
+            settings.access_logs_format,
+            is_colored=bool(settings.access_logs_colored),
+        )
+        plan = plan_descriptors(settings.max_connections, len(config.listeners))
+        names = Names(reactor)
+        self.worker = Worker(
+            settings,
+            reactor,
+            StreamDialler(reactor, names),
+            self.access_log.append,
+            sessions_max=plan.sessions_max,
+            forget_name=names.forget,
+            is_checked=os.environ.get("SOZUTW_CHECK") == "1",
+        )
+        self.listeners = ListenerService(
+            reactor,
+            self.worker.sessions,
+            self.worker.factory_of,
+            queue_max=max(16, plan.sessions_max // 10),
+            queue_seconds_max=settings.accept_queue_timeout,
+        )
+        self.worker.sessions.on_room = self.listeners.room_made
+        self.applier = Applier(ConfigState(), self.listeners, self.worker.connector, reactor)
+        self._stopped: Deferred[None] | None = None
+
+    @override
+    def privilegedStartService(self) -> None:
+        """Bind: low ports need the privileges that twistd drops afterwards."""
+        self.applier.apply(*requests_of(self._config))
+
+    @override
+    def startService(self) -> None:
+        super().startService()
+        self.access_log.startService()
+        self.worker.sessions.startService()
+        self.listeners.startService()
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Stop softly; the Deferred fires when all is over."""
+        super().stopService()
+        return self.stop_softly()
+
+    def stop_softly(self) -> Deferred[None]:
+        """Accept no more, let what is under way end in time, then close the rest."""
+        if self._stopped is None:
+            self._stopped = self._stop()
+        done: Deferred[None] = Deferred()
+        self._stopped.addBoth(lambda _: done.callback(None))
+        return done
+
+    def stop_now(self) -> None:
+        """Cut what is under way; a soft stop that waits for it is over with that."""
+        self.worker.sessions.abort_all()
+
+    @inlineCallbacks
+    def _stop(self) -> Iterator[Deferred[None]]:
+        self.listeners.stopService()
+        yield self.worker.sessions.stopService()
+        self.worker.connector.close_all()
+        self.access_log.stopService()
+
+    def count_connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(self.worker.sessions)
+
+    def reopen_logs(self) -> None:
+        """Go on writing under the same names, in files that may be new."""
+        self.access_log.reopen()
+
+    def report_counters(self) -> None:
+        """Write all counters to descriptor 1, as one line of JSON."""
+        os.write(1, as_json(self).encode() + b"\n")
+
+
+def make_tree(config: Config, reactor: Any) -> ProxyService:
+    """Return the services of a process that serves ``config``."""
+    return ProxyService(config, reactor)

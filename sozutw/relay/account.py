@@ -1,0 +1,196 @@
+"""
+What one exchange adds up to: its times, its bytes, and the record that it leaves.
+
+``relay.exchange`` decides what happens and writes the figures down here; the end is told
+once, in ``_end``.
+"""
+
+from enum import Enum
+
+from sozutw.balancing.backends import BackendState
+from sozutw.relay.access import NO_TAGS, AccessRecord
+from sozutw.relay.edits import Provenance
+from sozutw.relay.ports import BackSide, DialFailure, FrontSide, Means
+from sozutw.relay.route import ListenerState, Route
+from sozutw.sessions.session import Session
+from sozutw.wire.message import RequestHead
+
+
+class Stage(Enum):
+    """Where an exchange is."""
+
+    CONNECTING = "connecting"
+    WAITING = "waiting"  # for the response's head
+    RELAYING = "relaying"  # its body
+    TUNNEL = "tunnel"
+    OVER = "over"
+
+
+class Account:
+    """The state of an exchange, and the sum of it."""
+
+    __slots__ = (
+        "_back",
+        "_began",
+        "_body_bytes",
+        "_body_kept",
+        "_bytes_out",
+        "_dials",
+        "_ends_open",
+        "_failure",
+        "_first_at",
+        "_front",
+        "_had_interim",
+        "_head",
+        "_head_bytes",
+        "_is_chunked",
+        "_keeps_alive",
+        "_last",
+        "_listener",
+        "_means",
+        "_provenance",
+        "_reason",
+        "_request",
+        "_request_ended",
+        "_request_id",
+        "_route",
+        "_sent_at",
+        "_stage",
+        "_status",
+        "_tried",
+        "session",
+    )
+
+    def __init__(
+        self,
+        front: FrontSide,
+        session: Session,
+        listener: ListenerState,
+        provenance: Provenance,
+        means: Means,
+        head: RequestHead,
+        began: float,
+    ) -> None:
+        self._front = front
+        self.session = session
+        self._listener = listener
+        self._provenance = provenance
+        self._means = means
+        self._head = head
+        self._began = began
+        self._stage = Stage.CONNECTING
+        self._route: Route | None = None
+        self._back: BackSide | None = None
+        self._last: BackSide | None = None
+        """The connection that was used last, also when it is not held any more."""
+        self._request = b""
+        self._request_id = means.new_id()
+        self._request_ended = False
+        self._body_kept = 0
+        self._dials = 0
+        self._tried: list[BackendState] = []
+        self._failure: DialFailure | None = None
+        self._had_interim = False
+        self._keeps_alive = head.keeps_alive
+        self._is_chunked = False
+        self._sent_at = 0.0
+        self._first_at: float | None = None
+        self._status = 0
+        self._bytes_out = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._reason = b""
+        self._ends_open = 2
+
+    def _end(self, message: str, *, is_error: bool) -> None:
+        """
+        The end, once: one access record, and every count that it belongs in.
+
+        Hot: all in one frame, for it is done for every exchange.
+        """
+        assert self._stage is not Stage.OVER
+        means = self._means
+        now = means.now()
+        was_tunnel = self._stage is Stage.TUNNEL
+        self._stage = Stage.OVER
+        head = self._head
+        fields = head.fields
+        route = self._route
+        session = self.session
+        counters = means.counters
+        status = self._status
+        bytes_in = head.size + self._front.body_bytes
+        bytes_out = self._bytes_out + self._body_bytes
+        request_seconds = now - self._began
+        response_seconds = None if self._first_at is None else self._first_at - self._sent_at
+        request_us = int(request_seconds * 1e6)
+        counters.active_requests -= 1
+        counters.bytes_in += bytes_in
+        counters.bytes_out += bytes_out
+        counters.statuses[status] += 1
+        timer = counters.request_time
+        timer.buckets[request_us.bit_length()] += 1
+        timer.sum_us += request_us
+        if is_error:
+            counters.errors += 1
+        if was_tunnel:
+            counters.websocket_sessions -= 1
+        backend_id = address = ""
+        backend_rtt_us = 0
+        if route is not None and self._request:
+            assert route.cluster is not None
+            cluster = route.cluster.counters
+            cluster.active_requests -= 1
+            cluster.bytes_in += bytes_in
+            cluster.bytes_out += bytes_out
+            cluster.responses[status // 100] += 1
+            timer = cluster.request_time
+            timer.buckets[request_us.bit_length()] += 1
+            timer.sum_us += request_us
+        back = self._last
+        if back is not None:
+            state = back.state
+            backend_id = state.backend_id
+            address = state.address_text
+            backend_rtt_us = back.round_trip_us
+            own = state.counters
+            own.bytes_in += bytes_in
+            own.bytes_out += bytes_out
+            if response_seconds is not None:
+                timer = own.response_time
+                response_us = int(response_seconds * 1e6)
+                timer.buckets[response_us.bit_length()] += 1
+                timer.sum_us += response_us
+        means.log(
+            tuple.__new__(
+                AccessRecord,
+                (
+                    means.wall_ns(),
+                    session.id_text,
+                    self._request_id,
+                    "" if route is None else route.cluster_id,
+                    backend_id,
+                    session.peer,
+                    address,
+                    request_seconds,
+                    request_seconds - (response_seconds or 0.0),
+                    response_seconds,
+                    self._front.round_trip_us,
+                    backend_rtt_us,
+                    bytes_in,
+                    bytes_out,
+                    NO_TAGS if route is None else route.tags,
+                    fields.user_agent,
+                    "WS" if was_tunnel else "HTTP",
+                    head.method,
+                    head.authority,
+                    head.target,
+                    status,
+                    self._reason,
+                    message,
+                    is_error,
+                    fields.x_request_id or self._request_id,
+                    b", ".join(fields.x_forwarded_for) if fields.x_forwarded_for else b"",
+                ),
+            )
+        )

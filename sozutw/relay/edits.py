@@ -1,0 +1,158 @@
+"""
+The heads that go out: what is added to a request and to a response, and how they are put together.
+
+What came in is never edited in place: a head for the backend is built once, from the parsed
+one, and sent again unchanged on a retry. The order of the added fields is Sōzu's.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from sozutw.config.model import HttpListener
+from sozutw.routing.affinity import without_cookie
+from sozutw.wire.message import RequestHead, ResponseHead
+
+FINAL_STATUS_MIN = 200
+NO_CONTENT = 204
+
+
+class Provenance:
+    """
+    Where a client's requests come from, as fields tell it; made once a connection.
+
+    What the client itself claims is believed only of the listener's trusted proxies.
+    """
+
+    __slots__ = (
+        "_real_ip",
+        "element",
+        "elides_real_ip",
+        "id_name",
+        "ip",
+        "is_trusted",
+        "lines",
+        "port",
+    )
+
+    def __init__(self, listener: HttpListener, ip: str, port: int) -> None:
+        public = listener.public_address or listener.address
+        by = public.host
+        self.ip = ip.encode()
+        self.port = b"%d" % public.port
+        self.is_trusted = _is_in(ip, listener.trusted_proxies)
+        self.elides_real_ip = listener.elide_x_real_ip
+        self.id_name = listener.sozu_id_header.encode()
+        client = f"[{ip}]" if ":" in ip else ip
+        quoted_by = f'"[{by}]"' if ":" in by else by
+        self.element = f'proto=http;for="{client}:{port}";by={quoted_by}'.encode()
+        self._real_ip = b"X-Real-IP: " + self.ip + b"\r\n" if listener.send_x_real_ip else b""
+        self.lines = self._compose(b"", b"", b"http", self.port)
+        """What is added for a client that claims nothing, or is not believed."""
+
+    def _compose(self, chain: bytes, forwarded: bytes, proto: bytes, port: bytes) -> bytes:
+        return b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b" % (
+            chain,
+            self.ip,
+            forwarded,
+            self.element,
+            self._real_ip,
+            b"X-Forwarded-Port: %b\r\n" % port if port else b"",
+            b"X-Forwarded-Proto: %b\r\n" % proto if proto else b"",
+        )
+
+    def lines_for(self, head: RequestHead) -> bytes:
+        """Return what is added for a trusted client, whose own claims are kept."""
+        assert self.is_trusted
+        fields = head.fields
+        chain = b"".join(value + b", " for value in fields.x_forwarded_for)
+        forwarded = b"".join(value + b", " for value in fields.forwarded)
+        kept = [b"X-Forwarded-Proto: " + value for value in fields.x_forwarded_proto]
+        kept += [b"X-Forwarded-Port: " + value for value in fields.x_forwarded_port]
+        kept += [b"X-Forwarded-Host: " + value for value in fields.x_forwarded_host]
+        own = self._compose(
+            chain,
+            forwarded,
+            b"" if fields.x_forwarded_proto else b"http",
+            b"" if fields.x_forwarded_port else self.port,
+        )
+        return b"".join(line + b"\r\n" for line in kept) + own
+
+
+def _is_in(ip: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    if not networks:
+        return False
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False  # A unix socket has no address.
+    return any(address in network for network in networks)
+
+
+def compose_request(
+    head: RequestHead, provenance: Provenance, request_id: bytes, sticky_name: bytes | None
+) -> bytes:
+    """
+    Return a request's head for an HTTP/1.1 backend, empty line included.
+
+    ``request_id`` names the exchange; a client's own X-Request-Id is kept.
+    """
+    fields = head.fields
+    lines = fields.lines
+    # Hot: one formatting for nearly all of it. 1.3 µs with 11 fields.
+    kept = b"\r\n".join(lines) + b"\r\n" if lines else b""
+    if fields.cookies:
+        cookies = fields.cookies
+        values = cookies if sticky_name is None else without_cookie(cookies, sticky_name)
+        kept += b"".join([b"Cookie: " + value + b"\r\n" for value in values])
+    if fields.x_real_ip and not provenance.elides_real_ip:
+        kept += b"".join([b"X-Real-IP: " + value + b"\r\n" for value in fields.x_real_ip])
+    if fields.is_chunked:
+        end = b"Transfer-Encoding: chunked\r\n\r\n"
+    elif fields.length is not None:
+        end = b"Content-Length: %d\r\n\r\n" % fields.length
+    else:
+        end = b"\r\n"
+    if fields.upgrade is not None:
+        end = b"Connection: Upgrade\r\nUpgrade: %b\r\n%b" % (fields.upgrade, end)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bX-Request-Id: %b\r\n%b: %b\r\n%b" % (
+        head.method,
+        head.target,
+        head.authority,
+        kept,
+        provenance.lines_for(head) if provenance.is_trusted else provenance.lines,
+        fields.x_request_id or request_id,
+        provenance.id_name,
+        request_id,
+        end,
+    )
+
+
+def compose_response(head: ResponseHead, framing: bytes, added: bytes) -> bytes:
+    """
+    Return a response's head for an HTTP/1 client, empty line included.
+
+    ``framing`` and ``added`` are whole lines, or empty.
+    """
+    lines = head.fields.lines
+    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
+        head.status,
+        head.reason,
+        b"\r\n".join(lines) + b"\r\n" if lines else b"",
+        framing,
+        added,
+    )
+
+
+def framing_of(head: ResponseHead, minor: int) -> bytes:
+    """
+    Return the line that tells a client of HTTP/1.``minor`` where the body ends.
+
+    Nothing is returned for a body that ends with the connection, or for none at all.
+    """
+    length = head.fields.length
+    if head.status < FINAL_STATUS_MIN or head.status == NO_CONTENT:
+        return b""
+    if length is not None:
+        return b"Content-Length: %d\r\n" % length
+    if minor and (head.body_length < 0 or head.fields.is_chunked):
+        return b"Transfer-Encoding: chunked\r\n"
+    return b""

@@ -1,0 +1,513 @@
+"""
+The exchange: one HTTP request and its response, retries included, or the tunnel they open.
+
+It decides; the two sides do. It must not know sockets, the pool or how time passes. States,
+who drives them and who pauses whom are told in relay/LIFECYCLE.md; the rules R1 to R11 that it
+keeps are told there too.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sozutw.relay.account import Account, Stage
+from sozutw.relay.answers import location
+from sozutw.relay.edits import compose_request, compose_response, framing_of
+from sozutw.relay.ports import BackSide, DialFailure, FrontSide
+from sozutw.relay.route import Route
+from sozutw.routing.affinity import cookie_value
+from sozutw.wire.http1.body import compose_chunk, compose_last_chunk
+from sozutw.wire.message import UNKNOWN_LENGTH, ResponseHead
+
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+"""Methods that may be sent twice (RFC 9110, 9.2.2)."""
+
+SWITCHING: Final = 101
+UNAUTHORIZED: Final = 401
+NOT_FOUND: Final = 404
+TIMED_OUT: Final = 408
+TOO_MANY: Final = 429
+BAD_GATEWAY: Final = 502
+UNAVAILABLE: Final = 503
+GATEWAY_TIMED_OUT: Final = 504
+
+
+class Exchange(Account):
+    """
+    One request and its response.
+
+    At any moment before the end a deadline of one of the sides is armed, and a dial, a
+    connection or an answer is under way (I4). It ends once, in one access record (I5).
+    """
+
+    __slots__ = ()
+
+    # The client's side reports.
+
+    def start(self, body: bytes, ended: bool, trailers: Sequence[bytes]) -> None:
+        """The client asked; ``body`` is what came with the head, without framing."""
+        means = self._means
+        head = self._head
+        counters = means.counters
+        counters.requests += 1
+        counters.active_requests += 1
+        self._request_ended = ended
+        route = self._route = self._listener.router.find(head.host, head.target, head.method)
+        if route is None:
+            counters.failed_backend_matching += 1
+            self._refuse(NOT_FOUND)
+            return
+        cluster = route.cluster
+        if cluster is None or route.answer_status or not self._enter(route):
+            self._refuse_by_rule(route)
+            return
+        cluster.counters.requests += 1
+        cluster.counters.active_requests += 1
+        request = compose_request(head, self._provenance, self._request_id, route.sticky_name)
+        if body:
+            request += compose_chunk(body) if head.fields.is_chunked else body
+        if ended and head.fields.is_chunked:
+            request += compose_last_chunk(trailers)
+        self._request = request
+        self._body_kept = len(body)
+        self._connect(None)
+
+    def start_broken(self, reason: str, status: int) -> None:
+        """The head was good, but the body that came with it is not one."""
+        counters = self._means.counters
+        counters.requests += 1
+        counters.active_requests += 1
+        counters.frontend_parse_errors += 1
+        self._refuse(status, reason, closes=True)
+
+    def request_ended(self, trailers: Sequence[bytes]) -> None:
+        """The last byte of the request's body was handed over."""
+        assert not self._request_ended
+        self._request_ended = True
+        if self._back is not None and self._head.fields.is_chunked:
+            self._back.write(compose_last_chunk(trailers))
+
+    def request_broken(self, reason: str, status: int) -> None:
+        """What came as the request's body is not one."""
+        if self._stage in (Stage.CONNECTING, Stage.WAITING):
+            self._means.counters.frontend_parse_errors += 1
+            self._refuse(status, reason, closes=True)
+        else:
+            self._cut(reason)
+
+    def request_lost(self) -> None:
+        """The client is gone (R9); nothing is said about the backend's health."""
+        if self._stage is Stage.OVER:
+            return
+        self._drop_back()
+        self._end("session close", is_error=self._status == 0)
+
+    def request_timed_out(self) -> None:
+        """The client was silent, or took nothing, for too long."""
+        match self._stage:
+            case Stage.TUNNEL:
+                self._end_tunnel("frontend socket timeout")
+            case Stage.RELAYING:
+                self._cut("client_timeout_during_response")
+            case _ if not self._request_ended:
+                self._refuse(TIMED_OUT, "client_timeout", closes=True)
+            case Stage.CONNECTING:
+                self._refuse(UNAVAILABLE, "client_timeout")
+            case _:
+                self._refuse(GATEWAY_TIMED_OUT, "client_timeout_during_response")
+
+    def front_finished(self) -> None:
+        """In a tunnel: the client half-closed."""
+        self._tunnel_half_ended(self._back)
+
+    def front_filled(self) -> None:
+        """The client cannot take more bytes now: its response pauses."""
+        if self._back is not None:
+            self._means.counters.flow_control_paused += 1
+            self._back.pause()
+
+    def front_drained(self) -> None:
+        """The client can take bytes again."""
+        if self._back is not None:
+            self._back.resume()
+
+    # The backend's side reports.
+
+    def backend_connected(self) -> None:
+        """The dial succeeded."""
+        assert self._stage is Stage.CONNECTING
+        self._send()
+
+    def backend_failed(self, failure: DialFailure) -> None:
+        """The dial failed (R6, R7)."""
+        back = self._back
+        assert back is not None
+        self._failure = failure
+        self._tried.append(back.state)
+        if failure is DialFailure.NO_DESCRIPTOR:
+            self._refuse(UNAVAILABLE, "no descriptor left")
+            return
+        self._connect(back)
+
+    def response_interim(self, head: ResponseHead) -> None:
+        """A 1xx came: HTTP/1.1 clients are told (RFC 9110, 15.2)."""
+        self._had_interim = True
+        if self._head.minor:
+            data = compose_response(head, b"", b"")
+            self._bytes_out += len(data)
+            self._front.write(data)
+
+    def response_started(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+        """The response's head came: from here on nothing is sent to another backend."""
+        means = self._means
+        self._first_at = means.now()
+        front = self._front
+        minor = self._head.minor
+        status = self._status = head.status
+        self._reason = head.reason
+        self._head_bytes = head.size + len(body)
+        if status == SWITCHING:
+            self._switch(head)
+            return
+        back = self._back
+        assert back is not None
+        if not ended:
+            self._stage = Stage.RELAYING
+        framing = framing_of(head, minor)
+        added = self._added(back)
+        if head.body_length == UNKNOWN_LENGTH:
+            if minor:
+                self._is_chunked = True
+            else:
+                self._keeps_alive = False
+        if not self._keeps_alive or front.is_draining or not self._request_ended:
+            added += self._closing(front)
+        elif not minor:
+            added += b"Connection: keep-alive\r\n"
+        data = compose_response(head, framing, added)
+        if body:
+            # The head and the first bytes of the body leave in one write.
+            data += compose_chunk(body) if self._is_chunked else body
+        self._bytes_out += len(data)
+        front.write(data)
+        if ended:
+            self._complete()
+            return
+        left = head.body_length - len(body)
+        if self._is_chunked:
+            back.take_body(front.write_chunk)
+        else:
+            back.take_body(front.write)
+            if left > 0:
+                _ = back.join(front, left)
+
+    def response_ended(self, trailers: Sequence[bytes]) -> None:
+        """The body is complete."""
+        if self._is_chunked:
+            last = compose_last_chunk(trailers)
+            self._bytes_out += len(last)
+            self._front.write(last)
+        self._complete()
+
+    def response_broken(self, reason: str) -> None:
+        """The backend's bytes are not HTTP: never relayed, never retried."""
+        self._means.counters.backend_parse_errors += 1
+        if self._stage is Stage.RELAYING:
+            self._cut(reason)
+        else:
+            self._refuse(BAD_GATEWAY, reason)
+
+    def response_lost(self, *, cleanly: bool) -> None:  # noqa: ARG002
+        """The backend hung up before its response was complete (R3, R4, R5)."""
+        match self._stage:
+            case Stage.TUNNEL:
+                self._end_tunnel("")
+            case Stage.RELAYING:
+                self._means.counters.backend_eof_before_message_complete += 1
+                self._cut("backend closed in the middle of its response")
+            case _:
+                self._hung_up()
+
+    def response_timed_out(self) -> None:
+        """The backend was silent for too long."""
+        match self._stage:
+            case Stage.TUNNEL:
+                self._end_tunnel("backend socket timeout")
+            case Stage.RELAYING:
+                self._cut("backend_response_timeout")
+            case _:
+                self._refuse(GATEWAY_TIMED_OUT, "backend_timeout")
+
+    def back_finished(self) -> None:
+        """In a tunnel: the backend half-closed."""
+        self._tunnel_half_ended(self._front)
+
+    def back_filled(self) -> None:
+        """The backend cannot take more bytes now: the client's body pauses."""
+        self._means.counters.flow_control_paused += 1
+        self._front.pause()
+
+    def back_drained(self) -> None:
+        """The backend can take bytes again."""
+        self._front.resume()
+
+    # Getting a backend.
+
+    def _enter(self, route: Route) -> bool:
+        """Take a place at the cluster for this client's address, if places are limited."""
+        places = route.places_max
+        if places is None:
+            places = self._means.places_per_address
+        session = self.session
+        if not places or route.cluster_id in session.clusters:
+            return True
+        if not self._means.address_counts.enter(route.cluster_id, session.source, places):
+            return False
+        session.clusters.add(route.cluster_id)
+        return True
+
+    def _connect(self, hung_up: BackSide | None) -> None:
+        """Choose a backend and get a connection to it, in the place of one that hung up."""
+        route = self._route
+        means = self._means
+        assert route is not None
+        cluster = route.cluster
+        assert cluster is not None
+        now = means.now()
+        if hung_up is not None and (
+            self._dials >= means.dials_max or now - self._began > route.back_seconds
+        ):
+            self._give_up()
+            return
+        state = None
+        if route.sticky_name is not None and not self._tried:
+            value = cookie_value(self._head.fields.cookies, route.sticky_name)
+            if value is not None:
+                state = cluster.sticky(now, value)
+        if state is None:
+            affinity = cluster.affinity
+            key = None if affinity is None else affinity(self._head, self._provenance.ip)
+            state = cluster.choose(now, key, means.random, self._tried)
+        if state is None:
+            self._refuse(UNAVAILABLE, "no backend")
+            return
+        seconds = route.connect_seconds
+        if hung_up is None:
+            sure = not self._is_replayable()
+            back = self._back = self._last = means.connector.lease(state, self, seconds, sure=sure)
+            if back.is_open:
+                self._send()
+                return
+        elif state in self._tried and not state.is_available(now):
+            self._give_up()  # Nobody is left but those that have just failed.
+            return
+        else:
+            self._back = self._last = means.connector.replace(hung_up, state, self, seconds)
+            if not self._request_ended:
+                self._front.hold_body()
+        self._stage = Stage.CONNECTING
+        self._dials += 1
+
+    def _give_up(self) -> None:
+        """Every dial that was allowed has failed."""
+        route = self._route
+        assert route is not None
+        assert route.cluster is not None
+        route.cluster.counters.retries_exhausted += 1
+        if self._failure is DialFailure.TIMED_OUT:
+            self._refuse(GATEWAY_TIMED_OUT, "backend_timeout")
+        elif self._failure is not None:
+            self._refuse(UNAVAILABLE, "no backend could be reached")
+        else:
+            self._refuse(BAD_GATEWAY, "backend closed before its response")
+
+    def _send(self) -> None:
+        """Send the request, built before, to the connection that is open now."""
+        back = self._back
+        route = self._route
+        front = self._front
+        head = self._head
+        assert back is not None
+        assert route is not None
+        self._stage = Stage.WAITING
+        self._sent_at = self._means.now()
+        back.state.counters.requests += 1
+        back.send_request(self._request, head.method, route.back_seconds)
+        if not self._request_ended:
+            sink = back.write_chunk if head.fields.is_chunked else back.write
+            front.take_body(sink, back)
+        if front.seconds != route.front_seconds:
+            front.wait(route.front_seconds)
+
+    def _is_replayable(self) -> bool:
+        """Return whether the request can be sent again: it does no harm and is all here."""
+        return (
+            self._means.replays
+            and self._head.method in IDEMPOTENT
+            and self._front.body_bytes == self._body_kept
+        )
+
+    def _hung_up(self) -> None:
+        """The backend hung up while its response was awaited: another one, or a 502 (R3)."""
+        back = self._back
+        assert back is not None
+        is_untouched = not self._had_interim and back.response_bytes == 0
+        if is_untouched and (
+            self._is_replayable()
+            or (back.has_sent_nothing() and self._front.body_bytes == self._body_kept)
+        ):
+            self._tried.append(back.state)
+            self._connect(back)
+            return
+        self._refuse(BAD_GATEWAY, "backend closed before its response")
+
+    # Answering, and ending.
+
+    def _added(self, back: BackSide) -> bytes:
+        """Return the fields that a response gets: the sticky cookie, and the exchange's name."""
+        route = self._route
+        assert route is not None
+        line = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
+        name = route.sticky_name
+        if name is None:
+            return line
+        value = back.state.sticky_value
+        if cookie_value(self._head.fields.cookies, name) == value:
+            return line
+        return b"Set-Cookie: %b=%b; Path=/\r\n%b" % (name, value, line)
+
+    def _closing(self, front: FrontSide) -> bytes:
+        """Return the line that tells the client that this is the last response, if it is."""
+        if self._keeps_alive and not front.is_draining and front.body_is_short():
+            return b"" if self._head.minor else b"Connection: keep-alive\r\n"
+        self._keeps_alive = False
+        return b"Connection: close\r\n"
+
+    def _switch(self, head: ResponseHead) -> None:
+        """A 101: from here on the bytes are not ours, if the client asked for that."""
+        back = self._back
+        route = self._route
+        front = self._front
+        assert back is not None
+        assert route is not None
+        asked = self._head.fields.upgrade
+        if asked is None or head.fields.upgrade is None or not self._request_ended:
+            self.response_broken("a 101 that nobody asked for")
+            return
+        self._stage = Stage.TUNNEL
+        self._means.counters.websocket_sessions += 1
+        line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
+        data = compose_response(head, line, self._added(back))
+        self._bytes_out += len(data)
+        front.write(data)
+        early = back.tunnel(front.write, route.tunnel_seconds)
+        if early:
+            front.write(early)
+        front.tunnel(back.write, route.tunnel_seconds)
+
+    def _tunnel_half_ended(self, other: FrontSide | BackSide | None) -> None:
+        """One end of the tunnel has said all; the other may still speak."""
+        assert self._stage is Stage.TUNNEL
+        assert other is not None
+        assert self._ends_open > 0
+        self._ends_open -= 1
+        if self._ends_open == 0:
+            self._end_tunnel("")
+        else:
+            other.finish()
+
+    def _end_tunnel(self, message: str) -> None:
+        self._drop_back()
+        front = self._front
+        self._end(message, is_error=False)
+        front.exchange_ended(keeps_alive=False)
+
+    def _complete(self) -> None:
+        """The response is out, as far as we are concerned."""
+        back = self._back
+        assert back is not None
+        self._body_bytes = back.response_bytes - self._head_bytes
+        self._back = None
+        if self._request_ended:
+            back.give_back()
+        else:
+            self._means.counters.early_response_closes += 1
+            back.drop()
+        front = self._front
+        keeps_alive = self._keeps_alive and not front.is_draining
+        self._end("", is_error=False)
+        front.exchange_ended(keeps_alive=keeps_alive)
+
+    def _refuse_by_rule(self, route: Route) -> None:
+        """A rule, not a failure, says that no backend is asked."""
+        head = self._head
+        status = route.answer_status
+        if status == UNAUTHORIZED or (status == 0 and route.rule.cluster_id is None):
+            self._refuse(UNAUTHORIZED)
+        elif status:
+            host = head.host
+            to = location(route.location_scheme, host, route.location_port, head.target)
+            self._refuse(status, redirect_location=to)
+        elif route.cluster is None:
+            self._refuse(UNAVAILABLE, "no such cluster")
+        else:
+            route.cluster.counters.rejected_per_ip += 1
+            seconds = route.retry_after
+            if seconds is None:
+                seconds = self._means.retry_after
+            self._refuse(TOO_MANY, retry_after=b"%d" % seconds)
+
+    def _refuse(
+        self, status: int, message: str = "", *, closes: bool = False, **variables: bytes
+    ) -> None:
+        """Answer in the backend's place."""
+        assert self._stage in (Stage.CONNECTING, Stage.WAITING), self._stage
+        head = self._head
+        front = self._front
+        route = self._route
+        back = self._back
+        self._drop_back()
+        self._status = status
+        may_go_on = self._request_ended or front.body_is_short()
+        must_close = closes or front.is_draining or not (head.keeps_alive and may_go_on)
+        id_line = b"%b: %b" % (self._provenance.id_name, self._request_id)
+        answers = self._listener.answers if route is None else route.answers
+        answer = answers.compose(
+            status,
+            must_close,
+            head.method == b"HEAD",
+            head.minor,
+            id_line,
+            route=b"%b %b%b" % (head.method, head.host, head.target),
+            request_id=self._request_id,
+            cluster_id=b"" if route is None else route.cluster_id.encode(),
+            backend_id=b"" if back is None else back.state.backend_id.encode(),
+            message=message.encode(),
+            **variables,
+        )
+        own = self._means.counters.answers
+        own[status] = own.get(status, 0) + 1
+        if route is not None and route.cluster is not None:
+            own = route.cluster.counters.answers
+            own[status] = own.get(status, 0) + 1
+        self._bytes_out += len(answer.data)
+        front.write(answer.data)
+        self._end(message, is_error=status >= BAD_GATEWAY)
+        front.exchange_ended(keeps_alive=not answer.closes)
+
+    def _cut(self, message: str) -> None:
+        """The response cannot be completed, and must not look whole (R5)."""
+        self._drop_back()
+        front = self._front
+        self._end(message, is_error=True)
+        front.abort()
+
+    def _count_body(self, back: BackSide) -> None:
+        """Remember how much of a body, or of a tunnel, went to the client."""
+        if self._first_at is not None:
+            self._body_bytes = back.response_bytes - self._head_bytes
+
+    def _drop_back(self) -> None:
+        back, self._back = self._back, None
+        if back is not None:
+            self._count_body(back)
+            back.drop()

@@ -1,0 +1,52 @@
+"""A session: all that is held for one accepted client."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sozutw.sessions.tokens import Token
+
+
+class Client(Protocol):
+    """What a session may ask of the client's connection."""
+
+    def is_idle(self) -> bool:
+        """Return whether no exchange is under way."""
+
+    def active_at(self) -> float:
+        """Return when the client last did anything, in the clock's seconds."""
+
+    def drain(self) -> None:
+        """Finish what is under way, take nothing new, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Session:
+    """
+    One accepted client, from accept to close.
+
+    ``token`` is None before admission and after the end. ``leases`` are the tokens of the
+    backend connections it holds now; only the SessionManager writes either.
+    """
+
+    __slots__ = ("clusters", "connection", "id_text", "leases", "peer", "since", "source", "token")
+
+    def __init__(
+        self, connection: Client, source: str, peer: str, since: float, id_text: bytes
+    ) -> None:
+        self.connection = connection
+        self.source = source
+        """The client's IP address as text; it keys the limits by address."""
+        self.peer = peer
+        """The client's address and port as text, for logs."""
+        self.since = since
+        self.id_text = id_text
+        """Names the session in access logs."""
+        self.token: Token | None = None
+        self.leases: set[Token] = set()
+        self.clusters: set[str] = set()
+        """The clusters where this session holds a place (sessions.limits.AddressCounts)."""
+
+
+SessionOf = Callable[[Token], Session | None]
