@@ -64,6 +64,14 @@ class Table:
         self._known.add(key)
         return key in self._values
 
+    def know(self, key: str) -> None:
+        """Take a key for read."""
+        self._known.add(key)
+
+    def knows(self, key: str) -> bool:
+        """Whether someone has read this key."""
+        return key in self._known
+
     def at(self, key: str) -> Path:
         """Return the path of a key."""
         return (*self.path, key)

@@ -1,0 +1,149 @@
+"""Read the frontends of a cluster."""
+
+from dataclasses import dataclass, replace
+
+from sozutw.config.addresses import PORT_MAX
+from sozutw.config.hostnames import canonical_pattern, is_token
+from sozutw.config.listener_keys import Protocol
+from sozutw.config.model import (
+    FrontendRule,
+    InetAddress,
+    PathType,
+    Position,
+    Redirect,
+    RedirectScheme,
+    StreamFrontend,
+)
+from sozutw.config.policy_keys import (
+    read_certificate,
+    read_header_edits,
+    read_hsts,
+    read_tls_versions,
+)
+from sozutw.config.positions import Path
+from sozutw.config.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrontend:
+    """A rule as it was read, where it stands, and whether this version serves it."""
+
+    rule: FrontendRule
+    path: Path
+    is_served: bool
+
+
+def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
+    """Read one rule of an HTTP cluster; None if it cannot be placed."""
+    address = _read_address(table)
+    hostname = _read_hostname(table)
+    path_type = table.choice("path_type", PathType.PREFIX)
+    rule = FrontendRule(
+        address=address or InetAddress("0.0.0.0", 1),  # noqa: S104  # read on for its other faults
+        hostname=hostname or "*",
+        path=_read_path(table, path_type),
+        path_type=path_type,
+        method=_read_method(table),
+        position=table.choice("position", Position.TREE),
+        cluster_id=cluster_id,
+        tags=table.mapping("tags"),
+        redirect=table.choice("redirect", Redirect.FORWARD),
+        redirect_scheme=table.choice("redirect_scheme", RedirectScheme.USE_SAME),
+        required_auth=table.flag("required_auth", default=False),
+        redirect_template=table.string("redirect_template", None),
+        rewrite_host=table.string("rewrite_host", None),
+        rewrite_path=table.string("rewrite_path", None),
+        rewrite_port=table.integer("rewrite_port", None, 1, PORT_MAX),
+        headers=read_header_edits(table),
+        hsts=read_hsts(table),
+        certificate=read_certificate(table, read_tls_versions(table)),
+    )
+    table.refuse_unknown()
+    if hostname == "*" and rule.position is Position.TREE:
+        table.warn(
+            "hostname",
+            "hostname * in the TREE is any host of one part, like localhost; "
+            'position = "PRE" or "POST" is meant for any host at all',
+        )
+    if rule.redirect is Redirect.FORWARD and "redirect_scheme" in table:
+        table.warn("redirect_scheme", "redirect_scheme has no effect; redirect is meant beside it")
+    if address is None or hostname is None:
+        return None
+    return _without_what_is_unserved(table, rule)
+
+
+def read_stream_frontend(table: Table, cluster_id: str) -> StreamFrontend | None:
+    """Read one frontend of a TCP cluster; None if it cannot be placed."""
+    address = _read_address(table)
+    frontend = StreamFrontend(
+        address=address or InetAddress("0.0.0.0", 1),  # noqa: S104  # read on for its other faults
+        cluster_id=cluster_id,
+        tags=table.mapping("tags"),
+    )
+    table.refuse_unknown()
+    return None if address is None else frontend
+
+
+def check_protocol(read: ReadFrontend, table: Table, protocol: Protocol) -> bool:
+    """Report if the listener of this protocol cannot lead to an HTTP cluster this way."""
+    if protocol in (Protocol.TCP, Protocol.UDP):
+        table.refuse(
+            "address",
+            f"{read.rule.address} is a {protocol.value} listener; "
+            "one with protocol http or https is meant",
+        )
+        return False
+    if protocol is Protocol.HTTPS:
+        return True
+    for key in ("certificate", "hsts"):
+        if getattr(read.rule, key) is not None:
+            table.refuse(key, f"{key} has no place at an http listener; https is meant")
+    return True
+
+
+def _read_address(table: Table) -> InetAddress | None:
+    if "address" not in table:
+        table.report.refuse(
+            table.path, "a frontend has no address; the IP:PORT of a listener is meant"
+        )
+    return table.socket_address("address")
+
+
+def _read_hostname(table: Table) -> str | None:
+    if "hostname" not in table:
+        table.report.refuse(table.path, "a frontend has no hostname; a host, or *, is meant")
+    return table.parsed(
+        "hostname", lambda text: canonical_pattern(text, table.reading.check_regex), None
+    )
+
+
+def _read_path(table: Table, path_type: PathType) -> str:
+    path = table.string("path", "")
+    if path_type is PathType.REGEX:
+        reason = table.reading.check_regex(path)
+        if reason is not None:
+            table.refuse("path", f"path is no regular expression that can be used: {reason}")
+    elif path and not path.startswith(("/", "*")):
+        table.warn("path", f'path is "{path}", and no path begins so; "/{path}" may be meant')
+    return path
+
+
+def _read_method(table: Table) -> str | None:
+    method = table.checked("method", is_token, "a method such as GET is meant", None)
+    if method is not None and method != method.upper():
+        table.warn("method", f'method is "{method}"; {method.upper()} may be meant')
+    return method
+
+
+def _without_what_is_unserved(table: Table, rule: FrontendRule) -> ReadFrontend:
+    is_served = True
+    for key in ("rewrite_host", "rewrite_path", "rewrite_port", "headers"):
+        if key in table:
+            table.refuse_unserved(key, "the frontend is left out")
+            is_served = False
+    table.refuse_unserved("redirect_template", "the answer of the listener is given")
+    if rule.required_auth:
+        # What is to be protected must not become open because its lock is missing.
+        table.refuse_unserved("required_auth", "the frontend answers 401")
+        return ReadFrontend(replace(rule, redirect=Redirect.UNAUTHORIZED), table.path, is_served)
+    return ReadFrontend(rule, table.path, is_served)

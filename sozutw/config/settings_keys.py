@@ -1,0 +1,218 @@
+"""Read the keys that stand above all tables, and ``[metrics]``."""
+
+from typing import Final
+
+from sozutw.config.model import (
+    AccessLogFormat,
+    MetricDetail,
+    Metrics,
+    Settings,
+    Timeouts,
+)
+from sozutw.config.table import Table
+from sozutw.config.targets import FileTarget, UnixTarget, parse_target
+
+BUFFER_SIZE_LEAST: Final = 1024
+_UNSIGNED_64_MAX: Final = 2**64 - 1
+_UNSIGNED_16_MAX: Final = 65_535
+_LEVELS: Final = frozenset({"off", "error", "warn", "info", "debug", "trace"})
+
+_NO_SOCKET: Final = "has no effect; there is no command socket yet"
+_ONE_PROCESS: Final = "has no effect; everything runs in one process until workers come"
+_NO_POOL: Final = "has no effect; here buffers grow and shrink with each connection"
+WITHOUT_EFFECT: Final = {
+    "command_socket": _NO_SOCKET,
+    "command_buffer_size": _NO_SOCKET,
+    "max_command_buffer_size": _NO_SOCKET,
+    "command_allowed_uids": _NO_SOCKET,
+    "ctl_command_timeout": _NO_SOCKET,
+    "worker_automatic_restart": _ONE_PROCESS,
+    "worker_timeout": _ONE_PROCESS,
+    "min_buffers": _NO_POOL,
+    "max_buffers": _NO_POOL,
+    "slab_entries_per_connection": "has no effect; here nothing is kept in slabs",
+    "splice_pipe_capacity_bytes": "has no effect; pipes are as large as the system allows",
+    "basic_auth_max_credential_bytes": "has no effect; required_auth is not served yet",
+}
+"""Keys of Sōzu that are taken and checked, and change nothing here."""
+
+FORMER_KEYS: Final = {
+    "applications": "[clusters.ID] is meant, or nothing of it is served",
+    "tls_provider": "there is one way to speak TLS here, so leave it out",
+    "log_access_target": "access_logs_target is meant",
+}
+"""What Sōzu's older files say."""
+
+
+def read_timeouts(table: Table, defaults: Timeouts) -> Timeouts:
+    """Read the four timeouts of Sōzu and ours."""
+    return Timeouts(
+        front=table.seconds("front_timeout", defaults.front),
+        back=table.seconds("back_timeout", defaults.back),
+        connect=table.seconds("connect_timeout", defaults.connect),
+        request=table.seconds("request_timeout", defaults.request),
+        tunnel=table.seconds("tunnel_timeout", defaults.tunnel),
+    )
+
+
+def read_settings(table: Table) -> Settings:
+    """Read all that is not a listener or a cluster."""
+    defaults = Settings()
+    settings = Settings(
+        command_socket=table.file_path("command_socket", defaults.command_socket),
+        command_buffer_size=table.integer("command_buffer_size", defaults.command_buffer_size),
+        max_command_buffer_size=table.integer(
+            "max_command_buffer_size", defaults.max_command_buffer_size
+        ),
+        command_allowed_uids=(
+            table.integers("command_allowed_uids") if "command_allowed_uids" in table else None
+        ),
+        ctl_command_timeout=table.integer("ctl_command_timeout", defaults.ctl_command_timeout),
+        saved_state=table.file_path("saved_state", None),
+        automatic_state_save=table.flag("automatic_state_save", default=False),
+        log_level=table.checked(
+            "log_level",
+            is_log_filter,
+            "a level (error, warn, info, debug, trace) or module=level is meant",
+            defaults.log_level,
+        ),
+        log_target=_read_log_target(table, defaults.log_target),
+        log_colored=table.flag("log_colored", default=False),
+        access_logs_target=_read_access_logs_target(table),
+        access_logs_format=_read_access_logs_format(table),
+        access_logs_colored=table.flag("access_logs_colored", None),
+        audit_logs_target=table.file_path("audit_logs_target", None),
+        audit_logs_json_target=table.file_path("audit_logs_json_target", None),
+        worker_count=table.integer("worker_count", defaults.worker_count, 0, _UNSIGNED_16_MAX),
+        worker_automatic_restart=table.flag("worker_automatic_restart", default=True),
+        worker_timeout=table.seconds("worker_timeout", defaults.worker_timeout, may_be_zero=True),
+        handle_process_affinity=table.flag("handle_process_affinity", default=False),
+        pid_file_path=table.file_path("pid_file_path", None),
+        activate_listeners=table.flag("activate_listeners", default=True),
+        graceful_shutdown_timeout=table.seconds(
+            "graceful_shutdown_timeout", defaults.graceful_shutdown_timeout, may_be_zero=True
+        ),
+        max_connections=table.integer("max_connections", None, 1),
+        max_connections_per_ip=table.integer(
+            "max_connections_per_ip", defaults.max_connections_per_ip, 0, _UNSIGNED_64_MAX
+        ),
+        retry_after=table.integer("retry_after", defaults.retry_after),
+        evict_on_queue_full=table.flag("evict_on_queue_full", default=False),
+        accept_queue_timeout=table.seconds("accept_queue_timeout", defaults.accept_queue_timeout),
+        zombie_check_interval=table.seconds(
+            "zombie_check_interval", defaults.zombie_check_interval
+        ),
+        min_buffers=table.integer("min_buffers", defaults.min_buffers),
+        max_buffers=table.integer("max_buffers", defaults.max_buffers),
+        buffer_size=table.integer("buffer_size", defaults.buffer_size, BUFFER_SIZE_LEAST),
+        slab_entries_per_connection=table.integer(
+            "slab_entries_per_connection", defaults.slab_entries_per_connection
+        ),
+        splice_pipe_capacity_bytes=table.integer(
+            "splice_pipe_capacity_bytes", defaults.splice_pipe_capacity_bytes
+        ),
+        basic_auth_max_credential_bytes=table.integer(
+            "basic_auth_max_credential_bytes", defaults.basic_auth_max_credential_bytes
+        ),
+        timeouts=read_timeouts(table, defaults.timeouts),
+        trusted_proxies=table.networks("trusted_proxies", ()),
+        replay=table.flag("replay", defaults.replay),
+        dials_max=table.integer("dials_max", defaults.dials_max, 1, 100),
+        backend_idle_timeout=table.seconds("backend_idle_timeout", defaults.backend_idle_timeout),
+        backend_idle_connections_max=table.integer(
+            "backend_idle_connections_max", defaults.backend_idle_connections_max
+        ),
+        disable_cluster_metrics=table.flag("disable_cluster_metrics", default=False),
+        metrics=_read_metrics(table),
+    )
+    _tell_what_has_no_effect(table, settings)
+    return settings
+
+
+def is_log_filter(text: str) -> bool:
+    """Whether this is ``level``, or ``module=level`` and more of them, joined by commas."""
+    for part in text.split(","):
+        module, sign, level = part.strip().rpartition("=")
+        if level.lower() not in _LEVELS or bool(module) is not bool(sign):
+            return False
+    return True
+
+
+def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
+    for key, text in WITHOUT_EFFECT.items():
+        if key in table:
+            table.warn(key, f"{key} {text}")
+    if "worker_count" in table and settings.worker_count > 0:
+        table.warn("worker_count", f"worker_count {_ONE_PROCESS}")
+    for key in ("log_colored", "access_logs_colored"):
+        if getattr(settings, key):
+            table.warn(key, f"{key} has no effect; no line is coloured")
+    if settings.disable_cluster_metrics:
+        table.warn(
+            "disable_cluster_metrics",
+            "disable_cluster_metrics has no effect; the counters of clusters cost nothing here",
+        )
+    table.refuse_unserved("saved_state", "no state is loaded")
+    for key in ("automatic_state_save", "handle_process_affinity"):
+        if getattr(settings, key):
+            table.refuse_unserved(key, "it has no effect")
+    for key in ("audit_logs_target", "audit_logs_json_target"):
+        table.refuse_unserved(key, "there are no commands yet to be written down")
+
+
+def _read_access_logs_target(table: Table) -> str | None:
+    target = table.string("access_logs_target", None)
+    if target is None:
+        return None
+    try:
+        return _resolve(table, target)
+    except ValueError as error:
+        table.refuse("access_logs_target", f"access_logs_target: {error}")
+        return None
+
+
+def _read_log_target(table: Table, default: str) -> str:
+    """Read where the log goes: to stdout, as with Sōzu, if that cannot be understood."""
+    try:
+        return _resolve(table, table.string("log_target", default))
+    except ValueError as error:
+        table.warn("log_target", f"log_target: {error}; until then the log goes to stdout")
+        return default
+
+
+def _resolve(table: Table, target: str) -> str:
+    """Return the target with its path as seen from here, or raise ValueError."""
+    match parse_target(target, table.reading.folder):
+        case FileTarget(path):
+            return f"file://{path}"
+        case UnixTarget(path):
+            return f"unix://{path}"
+        case _:
+            return target
+
+
+def _read_access_logs_format(table: Table) -> AccessLogFormat:
+    chosen = table.choice("access_logs_format", AccessLogFormat.ASCII)
+    if chosen is AccessLogFormat.PROTOBUF:
+        table.refuse_unserved("access_logs_format", "ascii is written")
+        return AccessLogFormat.ASCII
+    return chosen
+
+
+def _read_metrics(owner: Table) -> Metrics:
+    table = owner.table("metrics", "metrics")
+    if table is None:
+        return Metrics()
+    defaults = Metrics()
+    metrics = Metrics(
+        address=table.socket_address("address"),
+        tagged_metrics=table.flag("tagged_metrics", defaults.tagged_metrics),
+        prefix=table.string("prefix", defaults.prefix),
+        detail=table.choice("detail", MetricDetail.CLUSTER),
+    )
+    table.refuse_unknown()
+    table.refuse_unserved("address", "no counters are sent")
+    if metrics.address is None:
+        for key in table:
+            table.warn(key, f"{key} has no effect; no counters are sent")
+    return metrics
