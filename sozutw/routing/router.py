@@ -103,7 +103,8 @@ class Router(Generic[T]):
         """
         A router without some rules and then with some more; all of it, or an error.
 
-        Those in ``revalued`` keep their place and get another value. A batch costs far less than its changes one by one.
+        Those in ``revalued`` keep their place and get another value. A batch costs far less
+        than its changes one by one.
         """
         router: Router[T] = Router()
         router._pre = self._pre.copy()

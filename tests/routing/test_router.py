@@ -80,6 +80,25 @@ def test_a_batch_is_all_or_nothing():
     assert len(moved) == 1
 
 
+@pytest.mark.parametrize("position", Position)
+def test_a_rule_keeps_its_place_when_it_gets_another_value(position):
+    # In PRE and POST the first of these wins, in the TREE the last.
+    rules = [
+        rule("a.b", "^/", path_type=PathType.REGEX, position=position),
+        rule("a.b", "/$", path_type=PathType.REGEX, position=position),
+    ]
+    router = Router[int]().changed(added=[(rules[0], 1), (rules[1], 2)])
+    again = router.changed(revalued=[(rules[0], 3), (rules[1], 4)])
+    assert list(again) == [(rules[0], 3), (rules[1], 4)]
+    assert len(again) == 2
+    assert again.find(b"a.b", b"/", b"GET") == (4 if position is TREE else 3)
+    assert router.find(b"a.b", b"/", b"GET") == (2 if position is TREE else 1)
+    both = router.changed(revalued=[(rules[0], 5)])
+    assert both.find(b"a.b", b"/", b"GET") == (2 if position is TREE else 5)
+    with pytest.raises(UnknownRuleError):
+        router.changed(revalued=[(rule("c.b", position=position), 3)])
+
+
 def test_of_20_000_names_one_more_copies_one_bucket_and_is_found():
     many = Router[int]().changed(added=[(rule(f"h{n}.b"), n + 1) for n in range(20_000)])
     more = many.with_rule(rule("new.b"), 7)
