@@ -9,7 +9,7 @@ backend/LIFECYCLE.md.
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectError, TimeoutError, UserError
+from twisted.internet import error
 from twisted.internet.interfaces import IAddress, IConnector, IReactorTime
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
@@ -64,9 +64,9 @@ class Http1BackendFactory(ClientFactory):
 
 def failure_of(reason: Failure) -> DialFailure:
     """Return what a failed dial means for the exchange."""
-    if reason.check(TimeoutError, UserError):
+    if isinstance(reason.value, error.TimeoutError | error.UserError):
         return DialFailure.TIMED_OUT
-    if reason.check(ConnectError) is None and reason.check(OSError):
+    if isinstance(reason.value, OSError):
         return DialFailure.NO_DESCRIPTOR
     return DialFailure.REFUSED
 

@@ -371,7 +371,7 @@ class Http1BackendConnection(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self._is_dropped:
-            self._ended(cleanly=reason.check(ConnectionDone) is not None)
+            self._ended(cleanly=isinstance(reason.value, ConnectionDone))
         self.dataReceived = self._ignore  # type: ignore[method-assign]
         self.transport = None
 

@@ -1,5 +1,7 @@
 """The factory of one listener: a connection for each client that is accepted."""
 
+from typing import Any
+
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
@@ -20,6 +22,7 @@ class Http1FrontendFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Http1FrontendConnection:
         counters = self._entrance.listener.counters
         counters.accepted += 1
-        if isinstance(addr, IPv4Address | IPv6Address):
-            return Http1FrontendConnection(self._entrance, addr.host, addr.port)
+        peer: Any = addr
+        if isinstance(peer, IPv4Address | IPv6Address):
+            return Http1FrontendConnection(self._entrance, peer.host, peer.port)
         return Http1FrontendConnection(self._entrance, "unix", 0)

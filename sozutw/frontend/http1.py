@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from sozutw.frontend.body import NO_TRAILERS, READ_AWAY_BYTES_MAX, RequestBody
 from sozutw.relay.edits import Provenance
 from sozutw.relay.exchange import Exchange
 from sozutw.relay.ports import BackSide, Means, Sink
@@ -24,24 +25,17 @@ from sozutw.relay.unreadable import refuse_unreadable
 from sozutw.sessions.manager import SessionManager
 from sozutw.sessions.session import Session
 from sozutw.transport.patience import Patience
-from sozutw.transport.splice import Splice, is_available
 from sozutw.wire.errors import WireError
-from sozutw.wire.http1.body import ChunkedReader, compose_chunk
+from sozutw.wire.http1.body import compose_chunk
 from sozutw.wire.http1.request import parse_request_head
 from sozutw.wire.message import RequestFields, RequestHead
 
-SPLICED_BYTES_MIN: Final = 256 * 1024
-"""A body with less than this left is not worth the two descriptors of a pipe."""
 KEPT_BYTES_MAX: Final = 64 * 1024
 """What a client may send ahead of its turn before it is read no more."""
-READ_AWAY_BYTES_MAX: Final = 64 * 1024
-"""What is left of a body is read away up to here; beyond that the connection closes."""
 LINGER_SECONDS: Final = 2.0
 """How long a client that is still sending is listened to after the last answer."""
 ROUND_TRIP_SECONDS: Final = 1.0
 """A round trip is measured at most so often on one connection."""
-
-NO_TRAILERS: Final[Sequence[bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +65,15 @@ class Http1FrontendConnection(Protocol):
         self._exchange: Exchange | None = None
         self._known: RequestFields | None = None
         self._buffer = b""
-        self._left = 0
-        self._chunks: ChunkedReader | None = None
-        self._sink: Sink = self._hold
-        self._splice: Splice | None = None
+        self._body: RequestBody | None = None
+        self._sink: Sink = self._ignore
         self._is_full = False
         self._is_paused = False
         self._is_over = False
         self._has_said_all = False
         self._is_reading_heads = False
         self._head_began = False
-        self._expects_continue = False
+        self._read_away_left = 0
         self._measured_at = -inf
         self._sent_before = -1
         self.is_draining = False
@@ -101,7 +93,7 @@ class Http1FrontendConnection(Protocol):
         self._idle_seconds = timeouts.front
         self._request_seconds = timeouts.request
         self._provenance = Provenance(listener.listener, self._source, self._port)
-        self._patience = Patience(clock, self._expired)
+        self.patience = Patience(clock, self._expired)
         source = self._source
         peer = f"[{source}]:{self._port}" if ":" in source else f"{source}:{self._port}"
         self.session = Session(self, source, peer, clock.seconds(), self._means.new_id())
@@ -112,7 +104,7 @@ class Http1FrontendConnection(Protocol):
             return
         listener.counters.connections += 1
         transport.registerProducer(self, True)
-        self._patience.allow(self._request_seconds)
+        self.patience.allow(self._request_seconds)
 
     # What the next bytes are: the states.
 
@@ -145,7 +137,7 @@ class Http1FrontendConnection(Protocol):
         """A head has begun: the whole of it has a limit, and a slow drip cannot extend it."""
         if not self._head_began:
             self._head_began = True
-            self._patience.allow(self._request_seconds)
+            self.patience.allow(self._request_seconds)
         if self._has_said_all:
             self._close()
 
@@ -155,7 +147,7 @@ class Http1FrontendConnection(Protocol):
         fields = head.fields
         self._known = fields
         self._head_began = False
-        self._patience.touched = now
+        self.patience.touched = now
         if now - self._measured_at >= ROUND_TRIP_SECONDS:
             self._measure_round_trip(now)
         exchange = self._exchange = Exchange(
@@ -169,39 +161,24 @@ class Http1FrontendConnection(Protocol):
             self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
             exchange.start(b"", True, NO_TRAILERS)
             return
-        self._expects_continue = fields.expects_continue
         self._begin_body(exchange, fields, rest)
 
     def _begin_body(self, exchange: Exchange, fields: RequestFields, rest: bytes) -> None:
-        if fields.is_chunked:
-            chunks = self._chunks = ChunkedReader()
-            try:
-                body = chunks.feed(rest)
-            except WireError as error:
-                self.body_bytes = 0
-                self.dataReceived = self._ignore  # type: ignore[method-assign]
-                exchange.start_broken(error.reason, error.status)
-                return
-            self.body_bytes = len(body)
-            if chunks.is_done:
-                self._chunks = None
-                self._buffer = chunks.leftover
-                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-                exchange.start(body, True, chunks.trailers)
-                return
+        body = self._body = RequestBody(self, fields, self.patience, self._now)
+        try:
+            data, ended, trailers, leftover = body.begin(rest)
+        except WireError as error:
+            self.body_bytes = 0
+            self.dataReceived = self._ignore  # type: ignore[method-assign]
+            exchange.start_broken(error.reason, error.status)
+            return
+        if ended:
+            self._body = None
+            self._buffer = leftover
+            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
         else:
-            length = fields.length
-            assert length is not None
-            body = rest[:length] if len(rest) > length else rest
-            self.body_bytes = len(body)
-            if len(rest) >= length:
-                self._buffer = rest[length:]
-                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-                exchange.start(body, True, NO_TRAILERS)
-                return
-            self._left = length - len(body)
-        self.hold_body()
-        exchange.start(body, False, NO_TRAILERS)
+            body.hold()
+        exchange.start(data, ended, trailers)
 
     def _keep_for_later(self, data: bytes) -> None:
         """Requests ahead of their turn wait, and past a limit they are read no more."""
@@ -209,64 +186,34 @@ class Http1FrontendConnection(Protocol):
         if len(self._buffer) > KEPT_BYTES_MAX:
             self._pause_reading()
 
-    def _hold(self, data: bytes) -> None:
-        """The body has nowhere to go yet."""
-        self._buffer += data
-        self._pause_reading()
+    def read_with(self, state: Sink) -> None:
+        """Let ``state`` take the next bytes."""
+        self.dataReceived = state  # type: ignore[method-assign]
 
-    def _receive_length(self, data: bytes) -> None:
-        # Hot: the frames of one body chunk are doRead, this and the backend's write.
-        self._patience.touched = self._now()
-        size = len(data)
-        left = self._left = self._left - size
-        if left > 0:
-            self.body_bytes += size
-            self._sink(data)
-            return
-        if left < 0:
-            self._buffer = data[left:]
-            data = data[:left]
-        self.body_bytes += len(data)
-        self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-        self._sink(data)
-        self._end_body(NO_TRAILERS)
-
-    def _receive_chunked(self, data: bytes) -> None:
-        self._patience.touched = self._now()
-        chunks = self._chunks
-        exchange = self._exchange
-        assert chunks is not None
-        try:
-            body = chunks.feed(data)
-        except WireError as error:
-            self.dataReceived = self._ignore  # type: ignore[method-assign]
-            if exchange is None:
-                self._linger()
-            else:
-                exchange.request_broken(error.reason, error.status)
-            return
-        if body:
-            self.body_bytes += len(body)
-            self._sink(body)
-        if chunks.is_done and not self._is_over:
-            self._chunks = None
-            self._buffer = chunks.leftover
-            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-            self._end_body(chunks.trailers)
-
-    def _end_body(self, trailers: Sequence[bytes]) -> None:
+    def body_ended(self, trailers: Sequence[bytes], leftover: bytes) -> None:
         """The request is complete; if it was only read away, the next one may begin."""
+        self._body = None
+        if self._is_over:
+            return
+        self._buffer = leftover
+        self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
         exchange = self._exchange
         if exchange is not None:
             exchange.request_ended(trailers)
-        elif not self._is_over:
+        else:
             self._await_head()
 
-    def _read_away(self, data: bytes) -> None:
-        """What is left of a body that nobody wants; bounded in bytes."""
-        self._read_away_left -= len(data)
-        if self._read_away_left < 0:
+    def body_broken(self, error: WireError) -> None:
+        """What came is no body: nothing behind it can be trusted."""
+        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        exchange = self._exchange
+        if exchange is None:
             self._linger()
+        else:
+            exchange.request_broken(error.reason, error.status)
+
+    def _read_away(self, data: bytes) -> None:
+        """What is left of a body that nobody wants; there is little of it."""
 
     def _linger_on(self, data: bytes) -> None:
         """The client still sends after the last answer; listen for a while, then close."""
@@ -275,7 +222,7 @@ class Http1FrontendConnection(Protocol):
             self.abort()
 
     def _receive_tunnel(self, data: bytes) -> None:
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.body_bytes += len(data)
         self._sink(data)
 
@@ -284,18 +231,13 @@ class Http1FrontendConnection(Protocol):
 
     # What the exchange asks for.
 
-    @property
-    def seconds(self) -> float:
-        """How long the client may be silent now."""
-        return self._patience.seconds
-
     def wait(self, seconds: float) -> None:
         """Wait so long for the client from now on."""
-        self._patience.allow(seconds)
+        self.patience.allow(seconds)
 
     def touch(self) -> None:
         """There was a sign of life of the client."""
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
 
     def write_chunk(self, data: bytes) -> None:
         """Pass bytes to the client as one chunk."""
@@ -303,49 +245,29 @@ class Http1FrontendConnection(Protocol):
 
     def hold_body(self) -> None:
         """Keep what comes of the body until somebody takes it."""
-        self.dataReceived = self._hold  # type: ignore[method-assign]
+        if self._body is not None:
+            self._body.hold()
 
     def take_body(self, sink: Sink, back: BackSide) -> None:
         """Pass the body to ``sink``, beginning with what was held."""
-        held, self._buffer = self._buffer, b""
-        self._sink = sink
-        if self._chunks is not None:
-            self.dataReceived = self._receive_chunked  # type: ignore[method-assign]
-        else:
-            self.dataReceived = self._receive_length  # type: ignore[method-assign]
-        if held:
-            self.dataReceived(held)
-        if (
-            self._chunks is None
-            and self._left >= SPLICED_BYTES_MIN
-            and is_available(self.transport, back.transport)
-        ):
-            self._back_touch = back.touch
-            self._splice = Splice(
-                self.transport, back.transport, self._left, self._moved, self._splice_ended
-            )
+        assert self._body is not None
+        self._body.take(sink, back)
         self._resume_reading()
 
     def pause(self) -> None:
         """The backend does not take more."""
-        if self._splice is None:
+        if self._body is None or not self._body.is_spliced:
             self._pause_reading()
 
     def resume(self) -> None:
         """The backend takes more."""
         if not self._is_over and len(self._buffer) <= KEPT_BYTES_MAX:
-            self._patience.touched = self._now()
+            self.patience.touched = self._now()
             self._resume_reading()
 
     def body_is_short(self) -> bool:
-        """
-        Return whether what is left of the body can be read away, so that the framing is certain.
-
-        A client that waits for a 100 may send its body or not: that is not certain.
-        """
-        if self._expects_continue and not self.body_bytes:
-            return False
-        return self._chunks is None and self._left <= READ_AWAY_BYTES_MAX
+        """Return whether what is left of the body can be read away."""
+        return self._body is None or self._body.is_short()
 
     def exchange_ended(self, *, keeps_alive: bool) -> None:
         """The response is out: go on to the next request, or close."""
@@ -361,16 +283,11 @@ class Http1FrontendConnection(Protocol):
             self._await_head()
             return
         # Read the rest of the body away; there is little of it, and its end is known.
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            splice.stop()
-        held, self._buffer = self._buffer, b""
-        self._read_away_left = READ_AWAY_BYTES_MAX
-        self._sink = self._read_away
-        self.dataReceived = self._receive_length  # type: ignore[method-assign]
-        self._patience.allow(min(LINGER_SECONDS, self._idle_seconds))
-        if held:
-            self.dataReceived(held)
+        body = self._body
+        assert body is not None
+        body.stop()
+        self.patience.allow(min(LINGER_SECONDS, self._idle_seconds))
+        body.take(self._read_away, None)
         self._resume_reading()
 
     def tunnel(self, sink: Sink, seconds: float) -> None:
@@ -378,7 +295,7 @@ class Http1FrontendConnection(Protocol):
         early, self._buffer = self._buffer, b""
         self._sink = sink
         self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
-        self._patience.allow(seconds)
+        self.patience.allow(seconds)
         if early:
             sink(early)
         self._resume_reading()
@@ -390,7 +307,7 @@ class Http1FrontendConnection(Protocol):
         transport: Any = self.transport
         transport.loseWriteConnection()
         # The other half may not stay open for the whole of a tunnel's patience.
-        self._patience.allow(min(self._idle_seconds, self._patience.seconds))
+        self.patience.allow(min(self._idle_seconds, self.patience.seconds))
 
     def abort(self) -> None:
         """Close at once."""
@@ -408,7 +325,7 @@ class Http1FrontendConnection(Protocol):
 
     def active_at(self) -> float:
         """Return when the client last gave a sign of life."""
-        return self._patience.touched
+        return self.patience.touched
 
     def drain(self) -> None:
         """Finish the exchange that is under way, then close; close now if there is none."""
@@ -421,8 +338,7 @@ class Http1FrontendConnection(Protocol):
     def _await_head(self) -> None:
         """Be ready for the next request, which may be here already."""
         self.dataReceived = self._receive_head  # type: ignore[method-assign]
-        self._expects_continue = False
-        patience = self._patience
+        patience = self.patience
         patience.touched = self._now()
         if patience.seconds != self._idle_seconds:
             patience.allow(self._idle_seconds)
@@ -447,7 +363,7 @@ class Http1FrontendConnection(Protocol):
         transport: Any = self.transport
         self._is_over = True
         self.dataReceived = self._ignore  # type: ignore[method-assign]
-        self._patience.allow(self._idle_seconds)
+        self.patience.allow(self._idle_seconds)
         transport.loseConnection()
 
     def _linger(self) -> None:
@@ -457,15 +373,12 @@ class Http1FrontendConnection(Protocol):
         A close with unread bytes would be a reset, which can take the answer from the client.
         """
         transport: Any = self.transport
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            splice.stop()
+        self._stop_body()
         self._is_over = True
         self._buffer = b""
-        self._chunks = None
         self._read_away_left = READ_AWAY_BYTES_MAX
         self.dataReceived = self._linger_on  # type: ignore[method-assign]
-        self._patience.allow(self._idle_seconds)
+        self.patience.allow(self._idle_seconds)
         transport.loseWriteConnection()
         self._resume_reading()
         if self._has_said_all:
@@ -474,7 +387,7 @@ class Http1FrontendConnection(Protocol):
     def writeConnectionLost(self) -> None:
         """Our half-close was done: all that we had to say is out."""
         if self._is_over:
-            self._patience.allow(min(LINGER_SECONDS, self._idle_seconds))
+            self.patience.allow(min(LINGER_SECONDS, self._idle_seconds))
 
     def readConnectionLost(self) -> None:
         """The client said all; it may still wait for its response."""
@@ -496,12 +409,10 @@ class Http1FrontendConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_over = True
         self.dataReceived = self._ignore  # type: ignore[method-assign]
-        self._patience.cancel()
+        self.patience.cancel()
         self._buffer = b""
         self._sink = self.write = self._ignore
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            splice.stop()
+        self._stop_body()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.request_lost()
@@ -514,7 +425,7 @@ class Http1FrontendConnection(Protocol):
         """The client was silent, or took nothing, for as long as it may."""
         exchange = self._exchange
         if self._has_progressed():
-            self._patience.allow(self._patience.seconds)
+            self.patience.allow(self.patience.seconds)
         elif exchange is not None:
             exchange.request_timed_out()
         elif self._is_over:
@@ -537,21 +448,12 @@ class Http1FrontendConnection(Protocol):
         if measure is not None:
             self.round_trip_us = measure()
 
-    # Splicing.
-
-    def _moved(self, size: int) -> None:
-        self.body_bytes += size
-        self._left -= size
-        self._patience.touched = self._now()
-        self._back_touch()
-
-    def _splice_ended(self, failure: Failure | None) -> None:
-        self._splice = None
-        if failure is None and not self._is_over:
-            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-            self._end_body(NO_TRAILERS)
-
     # Reading and pausing.
+
+    def _stop_body(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            body.stop()
 
     def _pause_reading(self) -> None:
         if not self._is_paused:
@@ -577,7 +479,7 @@ class Http1FrontendConnection(Protocol):
     def resumeProducing(self) -> None:
         """The client has taken what was written."""
         self._is_full = False
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         if self._exchange is not None:
             self._exchange.front_drained()
         elif self.dataReceived == self._receive_head and self._buffer:

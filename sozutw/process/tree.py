@@ -6,7 +6,7 @@ then sessions, then the pool, then the logs. (A MultiService would stop them all
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from twisted.application.service import Service
@@ -92,7 +92,7 @@ class ProxyService(Service):
         self.worker.sessions.abort_all()
 
     @inlineCallbacks
-    def _stop(self) -> Iterator[Deferred[None]]:
+    def _stop(self) -> Generator[Deferred[None], None, None]:
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()

@@ -335,7 +335,7 @@ class Exchange(Account):
         if not self._request_ended:
             sink = back.write_chunk if head.fields.is_chunked else back.write
             front.take_body(sink, back)
-        if front.seconds != route.front_seconds:
+        if front.patience.seconds != route.front_seconds:
             front.wait(route.front_seconds)
 
     def _is_replayable(self) -> bool:

@@ -29,6 +29,12 @@ class DialFailure(Enum):
     NO_DESCRIPTOR = "no descriptor left"
 
 
+class Patience(Protocol):
+    """How long a peer may be silent."""
+
+    seconds: float
+
+
 class FrontSide(Protocol):
     """The client's side of one exchange."""
 
@@ -38,12 +44,14 @@ class FrontSide(Protocol):
     """Pass bytes to the client, as they are."""
     body_bytes: int
     """How many bytes of the request's body have come, without framing."""
-    seconds: float
-    """How long the client may be silent now."""
     is_draining: bool
     """The worker stops, or the client said all: this exchange is the last one."""
     round_trip_us: int
     """As last measured, or 0."""
+
+    @property
+    def patience(self) -> Patience:
+        """How long the client may be silent now."""
 
     def write_chunk(self, data: bytes) -> None:
         """Pass bytes to the client as one chunk."""
@@ -145,7 +153,7 @@ class BackOwner(Protocol):
         """The dial succeeded."""
 
     def backend_failed(self, failure: DialFailure) -> None:
-        """The dial failed; the connection waits to be dropped or replaced, as in all that follow."""
+        """The dial failed; like all that follow, this leaves the connection to be dropped."""
 
     def response_interim(self, head: ResponseHead) -> None:
         """A 1xx other than 101 came."""

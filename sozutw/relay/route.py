@@ -96,11 +96,13 @@ class Route:
         def pick(override: float | None, otherwise: float) -> float:
             return otherwise if override is None else override
 
-        self.front_seconds = pick(cluster and cluster.front_timeout, own.front)
-        self.back_seconds = pick(cluster and cluster.back_timeout, own.back)
-        self.connect_seconds = pick(cluster and cluster.connect_timeout, own.connect)
-        self.request_seconds = pick(cluster and cluster.request_timeout, own.request)
-        self.tunnel_seconds = pick(cluster and cluster.tunnel_timeout, own.tunnel)
+        if cluster is None:
+            cluster = Cluster("")
+        self.front_seconds = pick(cluster.front_timeout, own.front)
+        self.back_seconds = pick(cluster.back_timeout, own.back)
+        self.connect_seconds = pick(cluster.connect_timeout, own.connect)
+        self.request_seconds = pick(cluster.request_timeout, own.request)
+        self.tunnel_seconds = pick(cluster.tunnel_timeout, own.tunnel)
 
 
 class ListenerState:
