@@ -29,8 +29,10 @@ class BodyOwner(Protocol):
     """What a body needs of its connection."""
 
     transport: Any
-    dataReceived: Sink
     body_bytes: int
+
+    def read_with(self, state: Sink) -> None:
+        """Let ``state`` take the next bytes."""
 
     def pause(self) -> None:
         """Read no more."""
