@@ -10,6 +10,7 @@ from pathlib import Path
 from sozutw.config.file import load
 from sozutw.config.model import Config
 from sozutw.config.problems import Problem, Severity
+from sozutw.relay.answers import Template, TemplateError
 from sozutw.routing.rules import check_regex
 
 EX_CONFIG = 78
@@ -37,8 +38,24 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
     except (OSError, UnicodeDecodeError) as error:
         problem = Problem(1, Severity.ERROR, f"cannot be read: {_reason(error)}")
         return Verdict(path, None, (problem,))
-    loaded = load(text, path, _read, check_regex, skip_unsupported=skip_unsupported)
-    return Verdict(path, loaded.config, tuple(loaded.problems))
+    loaded = load(
+        text,
+        path,
+        _read,
+        check_regex,
+        check_answer=check_answer,
+        skip_unsupported=skip_unsupported,
+    )
+    return Verdict(path, loaded.config, loaded.problems)
+
+
+def check_answer(status: str, text: str) -> str | None:
+    """Say what is wrong with a template that is to stand for a status, or None."""
+    try:
+        Template.parse(int(status), text)
+    except TemplateError as error:
+        return str(error)
+    return None
 
 
 def _read(path: str) -> str:
