@@ -71,7 +71,14 @@ class Greeting(Resource):
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--port", default=8080, show_default=True, help="Where the proxy listens.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    envvar="SOZUTW_DEMO_PORT",
+    show_envvar=True,
+    help="Where the proxy listens.",
+)
 def demo(port: int) -> None:
     """
     Run a proxy on 127.0.0.1 with two small backends of its own.
