@@ -1,0 +1,111 @@
+"""The commands of the README's first screen do what it says, in the order that it says them."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import BIN, ROOT, Process, ReservedPort, wait_until
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def ports() -> dict[str, str]:
+    """Return a free port for each that the README names; the real ones may be somebody's."""
+    reserved = [ReservedPort() for _ in range(3)]
+    for port in reserved:
+        port.close()
+    return dict(zip(("8080", "8000", "8001"), (str(r.port) for r in reserved), strict=True))
+
+
+def moved(text: str, to: dict[str, str]) -> str:
+    return re.sub(r"\b(8080|8000|8001)\b", lambda found: to[found.group()], text)
+
+
+def only(prefix: str) -> str:
+    (command,) = (c for c in COMMANDS if c.startswith(prefix))
+    return command
+
+
+def run(command: str, folder: Path, to: dict[str, str]) -> Process:
+    """Start a command of the README in the checkout, as if its ports were free."""
+    environment = {"SOZUTW_DEMO_PORT": to["8080"]}
+    words = shlex.split(command)
+    words[0] = str(ROOT / words[0])
+    return Process(words, folder, environment)
+
+
+def curl(command: str, to: dict[str, str]) -> str:
+    """Run a curl line of the README; what streams for ever is cut after three seconds."""
+    if shutil.which("curl") is None and not os.environ.get("CI"):
+        pytest.skip("no curl")
+    words = shlex.split(moved(command, to))
+    answer = subprocess.run(
+        [*words[:1], "-sS", "--max-time", "3", *words[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode in (0, 28), answer.stderr
+    return answer.stdout
+
+
+def web_server(folder: Path, port: str, name: str) -> Process:
+    home = folder / name
+    home.mkdir()
+    (home / "index.html").write_text(name)
+    python = str(BIN / "python")
+    server = Process([python, "-m", "http.server", "--bind", "127.0.0.1", port], home)
+    return server.wait_for_port(int(port))
+
+
+def test_the_first_command_gives_a_proxy_that_the_next_ones_ask(tmp_path: Path) -> None:
+    to = ports()
+    assert COMMANDS[0] == "scripts/run"
+    with run(COMMANDS[0], tmp_path, to) as process:
+        process.wait_for_port(int(to["8080"]), seconds=50)
+        answers = {curl(only("curl -i"), to).partition("Hello from ")[2][:11] for _ in range(4)}
+        assert answers == {"backend one", "backend two"}
+        assert "data: tick from backend" in curl(only("curl -N"), to)
+        assert process.stop() == 0
+
+
+def test_serve_needs_no_file(tmp_path: Path) -> None:
+    to = ports()
+    with (
+        web_server(tmp_path, to["8000"], "one"),
+        web_server(tmp_path, to["8001"], "two"),
+        run(moved(only(".venv/bin/sozutw serve"), to), tmp_path, to) as process,
+    ):
+        process.wait_for_port(int(to["8080"]))
+        address = f"curl http://127.0.0.1:{to['8080']}/"
+        assert {curl(address, {}) for _ in range(4)} == {"one", "two"}
+        assert process.stop() == 0
+
+
+def test_the_example_file_is_judged_and_served(tmp_path: Path) -> None:
+    to = ports()
+    example = (ROOT / "etc" / "sozutw.toml").read_text(encoding="utf-8")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "sozutw.toml").write_text(moved(example, to), encoding="utf-8")
+    with run(only(".venv/bin/sozutw config check"), tmp_path, to) as check:
+        assert check.wait() == 0, check.said()
+    with (
+        web_server(tmp_path, to["8000"], "one"),
+        web_server(tmp_path, to["8001"], "two"),
+        run(only("scripts/run -c"), tmp_path, to) as process,
+    ):
+        process.wait_for_port(int(to["8080"]))
+        address = f"curl http://localhost:{to['8080']}/"
+        wait_until(lambda: curl(address, {}) in ("one", "two"), "an answer", said=process.said)
+        assert process.stop() == 0

@@ -1,0 +1,96 @@
+"""A process that cannot start says why in one line."""
+
+import os
+from pathlib import Path
+
+import pytest
+from twisted.application.service import Service
+from twisted.internet.error import CannotListenError
+
+from sozutw.process import run
+from sozutw.process.run import ProcessService
+from tests.process.test_signals import FakeProxy, FakeReactor
+
+
+class Reactor(FakeReactor):
+    """One that calls at once what it is to call when it runs."""
+
+    def callWhenRunning(self, called: object) -> None:
+        self.called_when_running = called
+
+
+class Proxy(FakeProxy, Service):
+    """A proxy that may find its port taken."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(0)
+        self.error = error
+        self.calls = []
+
+    def privilegedStartService(self) -> None:
+        self.calls.append("privilegedStartService")
+
+    def startService(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.calls.append("startService")
+
+    def stopService(self) -> None:
+        self.calls.append("stopService")
+
+
+def test_the_proxy_starts_and_stops_with_the_process() -> None:
+    reactor, proxy = Reactor(), Proxy()
+    service = ProcessService(reactor, proxy, 30.0)
+    service.privilegedStartService()
+    service.startService()
+    assert reactor.called_when_running == service._signals.install
+    service.stopService()
+    assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(98, "Address already in use"),
+        CannotListenError("127.0.0.1", 80, OSError(98, "in use")),
+    ],
+)
+def test_a_port_that_is_taken_is_one_line_and_status_1(error: Exception) -> None:
+    said: list[str] = []
+    service = ProcessService(Reactor(), Proxy(error), 30.0, said.append)
+    with pytest.raises(SystemExit) as exit_:
+        service.startService()
+    assert exit_.value.code == 1
+    (line,) = said
+    assert line.startswith("sozutw cannot start: ")
+    assert "in use" in line
+
+
+def test_our_own_fault_keeps_its_traceback() -> None:
+    service = ProcessService(Reactor(), Proxy(ZeroDivisionError()), 30.0)
+    with pytest.raises(ZeroDivisionError):
+        service.startService()
+
+
+def test_a_pid_file_lives_as_long_as_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    run.write_pid_file(str(path))
+    assert path.read_text() == f"{os.getpid()}\n"
+    run.remove_pid_file(str(path))
+    assert not path.exists()
+
+
+def test_a_pid_file_that_is_gone_is_no_failure(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run.remove_pid_file(str(tmp_path / "pid"))
+    assert "No such file" in capfd.readouterr().err
+
+
+def test_a_pid_file_that_cannot_be_written_stops_the_start(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run.write_pid_file(str(tmp_path / "no" / "pid"))
+    assert "pid_file_path" in capfd.readouterr().err

@@ -1,0 +1,55 @@
+"""twistd's options are read, judged and acted on before twistd does anything."""
+
+from pathlib import Path
+
+import pytest
+from twisted.python import usage
+
+from sozutw.tap import Options, makeService
+from tests.process.test_configuration import GOOD, write
+
+
+def parsed(parent: dict[str, str] | None, *arguments: str) -> Options:
+    options = Options()
+    options.parent = parent
+    options.parseOptions(list(arguments))
+    return options
+
+
+def test_a_good_file_becomes_a_service(tmp_path: Path) -> None:
+    options = parsed(None, "--config", write(tmp_path, GOOD))
+    assert options.served is not None
+    assert hasattr(makeService(options), "startService")
+
+
+def test_a_bad_file_ends_with_78_and_all_problems(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        parsed(None, "-c", write(tmp_path, GOOD.replace("hostname", "hostnme")))
+    assert exit_.value.code == 78
+    assert "sozutw.toml:8: " in capfd.readouterr().err
+
+
+def test_a_file_must_be_named() -> None:
+    with pytest.raises(usage.UsageError, match="--config FILE"):
+        parsed(None)
+
+
+def test_twistds_default_pid_file_is_not_used(tmp_path: Path) -> None:
+    """Two proxies started in one folder would refuse each other."""
+    twistd = {"pidfile": "twistd.pid"}
+    parsed(twistd, "-c", write(tmp_path, GOOD))
+    assert twistd["pidfile"] == ""
+
+
+def test_the_configuration_names_the_pid_file(tmp_path: Path) -> None:
+    twistd = {"pidfile": "twistd.pid"}
+    parsed(twistd, "-c", write(tmp_path, 'pid_file_path = "my.pid"\n' + GOOD))
+    assert twistd["pidfile"] == str(tmp_path / "my.pid")
+
+
+def test_a_pid_file_of_the_operators_choice_is_kept(tmp_path: Path) -> None:
+    twistd = {"pidfile": "/run/mine.pid"}
+    parsed(twistd, "-c", write(tmp_path, GOOD))
+    assert twistd["pidfile"] == "/run/mine.pid"
