@@ -182,9 +182,8 @@ def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
     assert pid > 0, pid
     lines: list[str] = []
     for record in records:
-        clock = _clock(record.time_ns // _NS_PER_SECOND)
         told = {
-            "time": f"{clock}.{record.time_ns % _NS_PER_SECOND // 1000:06d}Z",
+            "time": utc_text(record.time_ns),
             "time_ns": record.time_ns,
             "pid": pid,
             "tag": tag,
@@ -225,6 +224,11 @@ def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
 
 def _text(value: bytes, bytes_max: int = VALUE_BYTES_MAX) -> str | None:
     return value[:bytes_max].decode("utf-8", "backslashreplace") if value else None
+
+
+def utc_text(time_ns: int) -> str:
+    """Write a wall clock's nanoseconds as a date and time with microseconds."""
+    return f"{_clock(time_ns // _NS_PER_SECOND)}.{time_ns % _NS_PER_SECOND // 1000:06d}Z"
 
 
 def _clock(second: int) -> str:
