@@ -137,13 +137,13 @@ class ClusterState:
         "_is_out",
         "_is_stale",
         "_primaries",
-        "_quick_pick",
         "_troubled",
         "_version",
         "affinity",
         "cluster",
         "counters",
         "needs_rebuild",
+        "quick_pick",
     )
 
     def __init__(
@@ -170,7 +170,7 @@ class ClusterState:
         # must be asked whether he is available.
         self._troubled: set[BackendState] = set()
         self._is_out = False
-        self._quick_pick: Callable[[float, bytes | None, Random], BackendState] | None = None
+        self.quick_pick: Callable[[float, bytes | None, Random], BackendState] | None = None
         self._compile()
 
     @override
@@ -249,8 +249,8 @@ class ClusterState:
         those in ``avoid`` are taken only when nobody else is there.
         """
         # Hot: no list is made, and nobody is asked, while nothing is wrong.
-        if self._quick_pick is not None and not avoid:
-            return self._quick_pick(now, key, random)
+        if self.quick_pick is not None and not avoid:
+            return self.quick_pick(now, key, random)
         return self._choose_with_care(now, key, random, avoid)
 
     def sticky(self, now: float, value: bytes) -> BackendState | None:
@@ -284,7 +284,7 @@ class ClusterState:
             return
         if backend.backoff.failures or not backend.is_healthy:
             self._troubled.add(backend)
-            self._quick_pick = None
+            self.quick_pick = None
         else:
             self._troubled.discard(backend)
 
@@ -299,7 +299,7 @@ class ClusterState:
             is_troubled = backend.backoff.failures > 0 or not backend.is_healthy
             assert is_troubled == (backend in self._troubled)
         assert self._troubled <= set(self._by_key.values())
-        if self._quick_pick is not None:
+        if self.quick_pick is not None:
             assert not self._troubled
             assert not self._is_stale
         if not self._is_stale:
@@ -315,7 +315,7 @@ class ClusterState:
     def _changed(self) -> None:
         self._version += 1
         self._is_stale = True
-        self._quick_pick = None
+        self.quick_pick = None
         self.needs_rebuild = self.cluster.load_balancing is LoadBalancing.MAGLEV
 
     def _settle(self) -> None:
@@ -351,8 +351,8 @@ class ClusterState:
         for policy in (self._primaries, self._backups):
             if policy is None:
                 continue
-            if not self._troubled and self._quick_pick is None:
-                self._quick_pick = partial(policy.pick, policy.members)
+            if not self._troubled and self.quick_pick is None:
+                self.quick_pick = partial(policy.pick, policy.members)
             eligible = [backend for backend in policy.members if backend.is_available(now)]
             if eligible:
                 self._recovered()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, cycle
 from math import gcd
 from operator import attrgetter
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, assert_never
 
 from typing_extensions import override
 
@@ -197,6 +197,8 @@ def make_policy(
             return Rendezvous(members)
         case LoadBalancing.MAGLEV:
             return Maglev(members)
+        case _:
+            assert_never(load_balancing)
 
 
 def schedule(members: Sequence[C]) -> list[C]:
@@ -224,12 +226,18 @@ def _sums(members: Sequence[C]) -> list[int]:
     return list(accumulate(member.weight for member in members))
 
 
+_connections = attrgetter("connections")
+_active_requests = attrgetter("active_requests")
+
+
 def _load(metric: LoadMetric, now: float) -> Callable[[Candidate], float]:
     match metric:
         case LoadMetric.CONNECTIONS:
-            return attrgetter("connections")
+            return _connections
         case LoadMetric.REQUESTS:
-            return attrgetter("active_requests")
+            return _active_requests
         case LoadMetric.CONNECTION_TIME:
             # One more than there are: the cost of the connection that would be added.
             return lambda member: member.connect_seconds.at(now) * (member.connections + 1)
+        case _:
+            assert_never(metric)
