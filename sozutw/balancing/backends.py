@@ -171,6 +171,11 @@ class ClusterState:
         self._troubled: set[BackendState] = set()
         self._is_out = False
         self.quick_pick: Callable[[float, bytes | None, Random], BackendState] | None = None
+        """
+        Hot: ``choose`` without its frame, for who has nobody to avoid. None while anything is
+        wrong or new; look each time, and keep no copy.
+        """
+        """What chooses while nothing is wrong, for callers that count frames; else ``choose``."""
         self._compile()
 
     @override

@@ -59,7 +59,7 @@ def test_primaries_go_in_turn_and_backups_wait():
 def test_a_cluster_of_backups_alone_uses_them():
     state = cluster(backups="ab")
     assert chosen(state, count=4) == "abab"
-    assert state._quick_pick is not None
+    assert state.quick_pick is not None
 
 
 def test_one_that_refused_is_left_alone_until_its_wait_is_over():
@@ -70,9 +70,9 @@ def test_one_that_refused_is_left_alone_until_its_wait_is_over():
     assert state.available_count(10.5) == 1
     assert "a" in chosen(state, now=11.0, count=2)
     assert not a.connect_succeeded(11.0, 0.001)
-    assert state._quick_pick is None
+    assert state.quick_pick is None
     assert sorted(chosen(state, now=11.0, count=2)) == ["a", "b"]
-    assert state._quick_pick is not None
+    assert state.quick_pick is not None
 
 
 def test_backups_serve_when_no_primary_is_available():
@@ -189,7 +189,7 @@ def test_a_removed_backend_is_never_chosen_again_but_kept_by_who_holds_it():
     a.set_health(False)
     assert a.connect_failed(60.0, 0.0) is False
     state.check_invariants()
-    assert state._quick_pick is not None
+    assert state.quick_pick is not None
     assert repr(a) == "<BackendState a 127.0.0.1:1, retired, unhealthy>"
     with pytest.raises(KeyError, match=r"has no backend 'a' at 127\.0\.0\.1:1"):
         state.remove("a", a.address)
