@@ -61,7 +61,7 @@ def test_nothing_is_fed_after_the_end() -> None:
     [
         *(b"0x5", b"+5", b"-5", b"1_0", b" 5", b"5 ", b"5\t", b"5\x0b", b"", b"G", b"\xef\xbc\x95"),
         *(b"5\0", b"10000000000000005", b"FFFFFFFFFFFFFFFF", b"8000000000000000", b"0" * 300_000),
-        *(b"0" * 17, b"5.0", b"5,", b"five", b"\xb2"),
+        *(b"0" * 16 + b"5", b"5.0", b"5,", b"five", b"\xb2"),
     ],
 )
 def test_a_size_is_up_to_sixteen_hexadecimal_digits(size: bytes) -> None:

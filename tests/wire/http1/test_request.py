@@ -532,6 +532,7 @@ BUFFERS = st.one_of(
 @given(buffer=BUFFERS, data=st.data())
 @example(buffer=b"CONNECT x HTTP/1.1\r\r\n\r\n", data=None)
 @example(buffer=b"GET /\n HTTP/2.0\r\n\r\n", data=None)
+@example(buffer=b"GET / HTTP/1.1\r\nX: " + b"x" * 400 + b"\nY: z\r\n\r\n", data=None)
 @example(buffer=b"GET http://u@h/ HTTP/1.1\r\nHost: h\r\nExpect: 1\r\n\r\n", data=None)
 def test_a_head_is_the_same_wherever_it_is_cut(buffer: bytes, data: st.DataObject | None) -> None:
     whole = outcome(buffer)
