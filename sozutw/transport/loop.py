@@ -1,5 +1,6 @@
 """What the transports ask of a reactor: descriptors, and calls for later."""
 
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -28,3 +29,15 @@ class Loop(Protocol):
     def seconds(self) -> float:
         """Return the time by this loop's clock."""
         ...
+
+
+def close_later(reactor: Loop, sock: socket.socket) -> None:
+    """
+    Close now where the reactor tells descriptors apart, else after the batch of events at hand.
+
+    A stock reactor would deliver an event of the closed socket to whoever has its number next.
+    """
+    if getattr(reactor, "delivers_by_identity", False):
+        sock.close()
+    else:
+        reactor.callLater(0, sock.close)
