@@ -55,35 +55,55 @@ class Lendable(SocketFacts):
         """Read, now or again."""
         raise NotImplementedError
 
+    def broke(self, fault: OSError) -> None:
+        """The borrower learned from the kernel that the connection broke."""
+        raise NotImplementedError
+
+    @property
+    def can_lend_reading(self) -> bool:
+        """Whether there may be more to read, and nobody has borrowed it."""
+        return self._read_borrower is None and not (self._read_ended or self.disconnecting)
+
+    @property
+    def can_lend_writing(self) -> bool:
+        """Whether more can be written, and nobody has borrowed that."""
+        return self._write_borrower is None and self._takes
+
     def lend_reading(self, borrower: Borrower) -> None:
         """Let ``borrower`` read from the descriptor until ``take_reading_back``."""
         assert self._read_borrower is None, "already lent"
         assert not self.disconnecting
         assert not self._read_ended
-        was_reading = self.is_reading
+        self._reads_after_loan = self.is_reading
         self.is_reading = False
-        self._reads_after_loan = was_reading
         self._read_borrower = borrower
 
-    def take_reading_back(self) -> None:
-        """Read ourselves again, if we did before."""
-        assert self._read_borrower is not None, "not lent"
+    def take_reading_back(self, borrower: Borrower) -> None:
+        """Read ourselves again, if we did or were asked to; nothing to do once lost."""
+        if self._read_borrower is not borrower:
+            return
         self._read_borrower = None
-        self.reactor.removeReader(self)
         if self._reads_after_loan:
             self.resumeProducing()
+        else:
+            self.reactor.removeReader(self)
 
     def lend_writing(self, borrower: Borrower) -> None:
-        """Let ``borrower`` write to the descriptor until ``take_writing_back``."""
+        """
+        Let ``borrower`` write to the descriptor until ``take_writing_back``.
+
+        What was written before is sent first; then ``sink_writable`` is called.
+        """
         assert self._write_borrower is None, "already lent"
-        assert self.buffered_bytes == 0, "bytes of ours still wait"
         assert self._takes
         self._takes = False
         self._write_borrower = borrower
 
-    def take_writing_back(self) -> None:
-        """Write ourselves again."""
-        assert self._write_borrower is not None, "not lent"
+    def take_writing_back(self, borrower: Borrower) -> None:
+        """Write ourselves again; nothing to do once lost."""
+        if self._write_borrower is not borrower:
+            return
         self._write_borrower = None
-        self.reactor.removeWriter(self)
+        if self.buffered_bytes == 0:
+            self.reactor.removeWriter(self)
         self._takes = not (self.disconnecting or self.disconnected or self.has_finished_writing)

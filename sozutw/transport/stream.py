@@ -32,7 +32,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from sozutw.transport.loans import Lendable
-from sozutw.transport.loop import Loop
+from sozutw.transport.loop import Loop, close_later
 from sozutw.transport.losses import ABORTED, DONE, lost_by
 from sozutw.transport.socket_facts import has_bytes_to_read, is_silent
 
@@ -203,7 +203,8 @@ class StreamTransport(Lendable):
 
     def readConnectionLost(self, reason: Failure) -> None:  # noqa: ARG002
         """The reactor saw a hang-up; what came before it is read first."""
-        if self.is_reading and has_bytes_to_read(self._socket):
+        is_lent = self._read_borrower is not None
+        if is_lent or (self.is_reading and has_bytes_to_read(self._socket)):
             self.reactor.addReader(self)
         else:
             self._finish_reading()
@@ -379,6 +380,8 @@ class StreamTransport(Lendable):
             self._lose(self._write_error or DONE)
         elif not self._write_closing:
             self._resume_producer()
+            if self._write_borrower is not None:
+                self._write_borrower.sink_writable()
         elif not self._write_closed and self._write_error is None:
             self._write_closed = True
             try:
@@ -423,6 +426,11 @@ class StreamTransport(Lendable):
         else:
             self._lose(DONE)
 
+    @override
+    def broke(self, fault: OSError) -> None:
+        """The borrower learned from the kernel that the connection broke; told from the loop."""
+        self._fail_writing(fault)
+
     def _fail_writing(self, fault: OSError) -> None:
         """Nothing more can be sent; the caller's frame hears nothing of it."""
         self._give_up_writing(lost_by(fault))
@@ -454,7 +462,8 @@ class StreamTransport(Lendable):
         self.buffered_bytes = 0
         self.reactor.removeReader(self)
         self.reactor.removeWriter(self)
-        self._close_socket()
+        self._fd = -1
+        close_later(self.reactor, self._socket)
         producer, self.producer = self.producer, None
         protocol, self.protocol = self.protocol, None
         on_lost, self._on_lost = self._on_lost, None
@@ -472,12 +481,3 @@ class StreamTransport(Lendable):
         finally:
             if on_lost is not None:
                 on_lost()
-
-    def _close_socket(self) -> None:
-        self._fd = -1
-        if getattr(self.reactor, "delivers_by_identity", False):
-            self._socket.close()
-        else:
-            # A stock reactor may hold an event for this number in the batch at hand; closed now,
-            # the number could be a stranger's by the time that event is delivered.
-            self.reactor.callLater(0, self._socket.close)
