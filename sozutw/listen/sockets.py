@@ -1,0 +1,91 @@
+"""Listening sockets: bound by ourselves, or adopted from whoever started us."""
+
+import errno
+import ipaddress
+import os
+import socket
+
+from typing_extensions import override
+
+from sozutw.config.model import InetAddress
+
+BACKLOG = 1024
+
+_HINTS = {
+    errno.EADDRINUSE: "another program listens there",
+    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address",
+    errno.EAFNOSUPPORT: "this machine has no such address family",
+}
+
+
+class CannotListenError(OSError):
+    """An address on which this process cannot listen; its text can be shown to an operator."""
+
+    def __init__(self, address: object, number: int, text: str) -> None:
+        super().__init__(number, text)
+        self.address = address
+
+    @override
+    def __str__(self) -> str:
+        hint = _HINTS.get(self.errno or 0)
+        why = f"{self.strerror} ({hint})" if hint else f"{self.strerror}"
+        return f"cannot listen on {self.address}: {why}"
+
+
+def bind(address: InetAddress) -> socket.socket:
+    """
+    Return a non-blocking socket that listens on ``address``.
+
+    Its port can be shared with our other workers (SO_REUSEPORT), and taken again right after a
+    restart. An IPv6 socket takes IPv6 only, so that ``::`` and ``0.0.0.0`` can stand side by side.
+    Raises CannotListenError.
+    """
+    try:
+        version = ipaddress.ip_address(address.host).version
+    except ValueError:
+        text = "an IP address is needed, not a name"
+        raise CannotListenError(address, errno.EINVAL, text) from None
+    family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004
+    sock: socket.socket | None = None
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address.host, address.port))
+        sock.listen(BACKLOG)
+    except (OSError, OverflowError) as fault:
+        if sock is not None:
+            sock.close()
+        if isinstance(fault, OverflowError):
+            raise CannotListenError(address, errno.EINVAL, "not a port") from None
+        number = fault.errno or 0
+        raise CannotListenError(address, number, os.strerror(number)) from fault
+    return sock
+
+
+def adopt(descriptor: int) -> socket.socket:
+    """
+    Return a listening socket that somebody else has made, as ours.
+
+    The descriptor then belongs to the socket returned. Raises CannotListenError, and leaves the
+    descriptor alone, when it is no listening stream socket.
+    """
+    name = f"descriptor {descriptor}"
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except OSError as fault:
+        number = fault.errno or 0
+        raise CannotListenError(name, number, os.strerror(number)) from fault
+    try:
+        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError:
+        listens = 0
+    if not listens or sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise CannotListenError(name, errno.EINVAL, "not a listening stream socket")
+    sock.setblocking(False)
+    sock.set_inheritable(False)
+    return sock
