@@ -48,9 +48,7 @@ class Http1BackendConnection(Protocol):
         self,
         state: BackendState,
         clock: IReactorTime,
-        idle_seconds_max: float,
         head_bytes_max: int,
-        gave_back: Callable[["Http1BackendConnection"], None],
         dropped: Callable[["Http1BackendConnection"], None],
     ) -> None:
         self.state = state
@@ -63,18 +61,17 @@ class Http1BackendConnection(Protocol):
         self._measured_at = -inf
         self.dial: Any = None
         """What can cancel the dial, while there is one."""
-        self._gave_back = gave_back
         self._dropped = dropped
         self._is_dropped = False
         self._now = clock.seconds
-        self._patience = Patience(clock, self._expired)
-        self._idle_seconds_max = idle_seconds_max
+        self.patience = Patience(clock, self._expired)
         self._head_bytes_max = head_bytes_max
         self._seconds = 0.0
         self._buffer = b""
         self._method = b""
         self._left = 0
-        self._is_reusable = False
+        self.is_reusable = False
+        """Whether it can serve another exchange, as far as the last one tells."""
         self._sink: Sink = self._receive_unexpected
         self._chunks: ChunkedReader | None = None
         self._splice: Splice | None = None
@@ -120,7 +117,7 @@ class Http1BackendConnection(Protocol):
         self._is_dropped = True
         self.owner = None
         self.is_open = False
-        self._patience.cancel()
+        self.patience.cancel()
         self.dataReceived = self._ignore  # type: ignore[method-assign]
         self._sink = self.write = self._ignore
         splice, self._splice = self._splice, None
@@ -133,22 +130,6 @@ class Http1BackendConnection(Protocol):
         if transport is not None:
             transport.abortConnection()
 
-    def give_back(self) -> None:
-        """The exchange is complete: wait for the next one, if this connection can serve it."""
-        assert self.token is not None
-        if not self._is_reusable:
-            self.drop()
-            return
-        self.owner = None
-        self.is_reused = True
-        self._is_reusable = False
-        self.write = self._sink = self._ignore
-        patience = self._patience
-        patience.touched = self._now()
-        if patience.seconds != self._idle_seconds_max:
-            patience.allow(self._idle_seconds_max)
-        self._gave_back(self)
-
     # What the exchange asks for.
 
     def send_request(self, data: bytes, method: bytes, seconds: float) -> None:
@@ -159,7 +140,7 @@ class Http1BackendConnection(Protocol):
         self._buffer = b""
         self.response_bytes = 0
         now = self._now()
-        patience = self._patience
+        patience = self.patience
         patience.touched = now
         if patience.seconds != seconds:
             patience.allow(seconds)
@@ -183,7 +164,7 @@ class Http1BackendConnection(Protocol):
 
     def write_chunk(self, data: bytes) -> None:
         """Pass body bytes as one chunk."""
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.write(compose_chunk(data))
 
     def take_body(self, sink: Sink) -> None:
@@ -195,13 +176,13 @@ class Http1BackendConnection(Protocol):
         if self._splice is None:
             transport: Any = self.transport
             transport.pauseProducing()
-            self._patience.seconds = inf
+            self.patience.seconds = inf
 
     def resume(self) -> None:
         """Read on."""
         if self.owner is not None:
             transport: Any = self.transport
-            self._patience.allow(self._seconds)
+            self.patience.allow(self._seconds)
             transport.resumeProducing()
 
     def tunnel(self, sink: Sink, seconds: float) -> bytes:
@@ -209,24 +190,23 @@ class Http1BackendConnection(Protocol):
         early, self._buffer = self._buffer, b""
         self._sink = sink
         self._seconds = seconds
-        self._patience.allow(seconds)
-        self._is_reusable = False
+        self.patience.allow(seconds)
+        self.is_reusable = False
         self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
         return early
 
     def join(self, front: FrontSide, length: int) -> bool:
         """Splice what is left of the body to the client, if that can be done and is worth it."""
-        if length < SPLICED_BYTES_MIN or not is_available(self.transport, front.transport):
+        transport: Any = self.transport
+        if length < SPLICED_BYTES_MIN or not is_available(transport, front.transport):
             return False
-        self._splice = Splice(
-            self.transport, front.transport, length, self._moved, self._splice_ended
-        )
+        self._splice = Splice(transport, front.transport, length, self._moved, self._splice_ended)
         self._touch_front = front.touch
         return True
 
     def touch(self) -> None:
         """There was a sign of life on the way to this backend."""
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
 
     def finish(self) -> None:
         """Half-close: the backend gets no more bytes."""
@@ -236,7 +216,7 @@ class Http1BackendConnection(Protocol):
     # What the next bytes are: the states.
 
     def _receive_head(self, data: bytes) -> None:
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.response_bytes += len(data)
         owner = self.owner
         assert owner is not None
@@ -268,7 +248,7 @@ class Http1BackendConnection(Protocol):
         self._buffer = b""
         if length >= 0 and len(body) >= length:
             # Hot: the whole response came at once. Bytes behind it belong to nobody.
-            self._is_reusable = head.keeps_alive and len(body) == length
+            self.is_reusable = head.keeps_alive and len(body) == length
             self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
             if len(body) > length:
                 body = body[:length]
@@ -278,7 +258,7 @@ class Http1BackendConnection(Protocol):
 
     def _start_body(self, owner: BackOwner, head: Any, body: bytes) -> None:
         """More of the body is to come, or is framed."""
-        self._is_reusable = head.keeps_alive
+        self.is_reusable = head.keeps_alive
         if head.fields.is_chunked:
             chunks = self._chunks = ChunkedReader()
             try:
@@ -300,7 +280,7 @@ class Http1BackendConnection(Protocol):
 
     def _receive_length(self, data: bytes) -> None:
         # Hot: the frames of one body chunk are doRead, this and the other side's write.
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         size = len(data)
         self.response_bytes += size
         left = self._left = self._left - size
@@ -308,7 +288,7 @@ class Http1BackendConnection(Protocol):
             self._sink(data)
             return
         if left < 0:
-            self._is_reusable = False
+            self.is_reusable = False
             data = data[:left]
         self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
         owner = self.owner
@@ -318,7 +298,7 @@ class Http1BackendConnection(Protocol):
             owner.response_ended(())
 
     def _receive_chunked(self, data: bytes) -> None:
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.response_bytes += len(data)
         chunks = self._chunks
         owner = self.owner
@@ -336,19 +316,19 @@ class Http1BackendConnection(Protocol):
 
     def _end_chunked(self, chunks: ChunkedReader) -> None:
         if chunks.leftover:
-            self._is_reusable = False
+            self.is_reusable = False
         self._chunks = None
         self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
         assert self.owner is not None
         self.owner.response_ended(chunks.trailers)
 
     def _receive_until_close(self, data: bytes) -> None:
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.response_bytes += len(data)
         self._sink(data)
 
     def _receive_tunnel(self, data: bytes) -> None:
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self.response_bytes += len(data)
         self._sink(data)
 
@@ -361,7 +341,7 @@ class Http1BackendConnection(Protocol):
         if self.owner is None:
             self.drop()
         else:
-            self._is_reusable = False
+            self.is_reusable = False
 
     def _ignore(self, data: bytes) -> None:
         """A late callback of a connection that has no owner any more changes nothing."""
@@ -394,7 +374,7 @@ class Http1BackendConnection(Protocol):
             self.drop()
             return
         if self.dataReceived == self._receive_until_close and cleanly:
-            self._is_reusable = False
+            self.is_reusable = False
             owner.response_ended(())
             return
         owner.response_lost(cleanly=cleanly)
@@ -411,7 +391,7 @@ class Http1BackendConnection(Protocol):
 
     def _moved(self, size: int) -> None:
         self.response_bytes += size
-        self._patience.touched = self._now()
+        self.patience.touched = self._now()
         self._touch_front()
 
     def _splice_ended(self, failure: Failure | None) -> None:
@@ -436,7 +416,7 @@ class Http1BackendConnection(Protocol):
     def resumeProducing(self) -> None:
         """The backend has taken what was written."""
         if self.owner is not None:
-            self._patience.touched = self._now()
+            self.patience.touched = self._now()
             self.owner.back_drained()
 
     def stopProducing(self) -> None:

@@ -28,7 +28,7 @@ from sozutw.transport.patience import Patience
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.body import compose_chunk
 from sozutw.wire.http1.request import parse_request_head
-from sozutw.wire.message import RequestFields, RequestHead
+from sozutw.wire.message import RequestFields
 
 KEPT_BYTES_MAX: Final = 64 * 1024
 """What a client may send ahead of its turn before it is read no more."""
@@ -60,6 +60,7 @@ class Http1FrontendConnection(Protocol):
     def __init__(self, entrance: Entrance, source: str, port: int) -> None:
         self._entrance = entrance
         self._means = entrance.means
+        self._listener = entrance.listener
         self._source = source
         self._port = port
         self._exchange: Exchange | None = None
@@ -109,7 +110,11 @@ class Http1FrontendConnection(Protocol):
     # What the next bytes are: the states.
 
     def _receive_head(self, data: bytes) -> None:
-        """Read requests as long as there are whole ones and none is under way."""
+        """
+        Read requests as long as there are whole ones and none is under way.
+
+        Hot: one frame from the bytes to the exchange.
+        """
         buffer = self._buffer + data if self._buffer else data
         self._is_reading_heads = True
         while buffer and self._exchange is None and not self._is_full and not self._is_over:
@@ -123,8 +128,24 @@ class Http1FrontendConnection(Protocol):
             if head is None:
                 self._wait_for_head()
                 break
-            self._buffer = b""
-            self._begin(head, buffer[head.size :] if len(buffer) > head.size else b"")
+            rest = buffer[head.size :] if len(buffer) > head.size else b""
+            now = self._now()
+            self.patience.touched = now
+            if now - self._measured_at >= ROUND_TRIP_SECONDS:
+                self._measure_round_trip(now)
+            self._head_began = False
+            fields = self._known = head.fields
+            exchange = self._exchange = Exchange(
+                self, self.session, self._listener, self._provenance, self._means, head, now
+            )
+            if fields.length or fields.is_chunked:
+                self._buffer = b""
+                self._begin_body(exchange, fields, rest)
+            else:
+                self.body_bytes = 0
+                self._buffer = rest
+                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+                exchange.start(b"", True, NO_TRAILERS)
             buffer = self._buffer
         self._buffer = buffer
         self._is_reading_heads = False
@@ -140,28 +161,6 @@ class Http1FrontendConnection(Protocol):
             self.patience.allow(self._request_seconds)
         if self._has_said_all:
             self._close()
-
-    def _begin(self, head: RequestHead, rest: bytes) -> None:
-        """Start an exchange with the head and with what came of the body."""
-        now = self._now()
-        fields = head.fields
-        self._known = fields
-        self._head_began = False
-        self.patience.touched = now
-        if now - self._measured_at >= ROUND_TRIP_SECONDS:
-            self._measure_round_trip(now)
-        exchange = self._exchange = Exchange(
-            self, self.session, self._entrance.listener, self._provenance, self._means, head, now
-        )
-        length = fields.length
-        if not length and not fields.is_chunked:
-            # Hot: no body. What follows is the next request's.
-            self.body_bytes = 0
-            self._buffer = rest
-            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-            exchange.start(b"", True, NO_TRAILERS)
-            return
-        self._begin_body(exchange, fields, rest)
 
     def _begin_body(self, exchange: Exchange, fields: RequestFields, rest: bytes) -> None:
         body = self._body = RequestBody(self, fields, self.patience, self._now)
@@ -188,7 +187,7 @@ class Http1FrontendConnection(Protocol):
 
     def read_with(self, state: Sink) -> None:
         """Let ``state`` take the next bytes."""
-        self.dataReceived = state  # type: ignore[method-assign]
+        self.dataReceived = state  # type: ignore[method-assign, assignment]
 
     def body_ended(self, trailers: Sequence[bytes], leftover: bytes) -> None:
         """The request is complete; if it was only read away, the next one may begin."""
@@ -201,7 +200,7 @@ class Http1FrontendConnection(Protocol):
         if exchange is not None:
             exchange.request_ended(trailers)
         else:
-            self._await_head()
+            self.exchange_ended(keeps_alive=True)
 
     def body_broken(self, error: WireError) -> None:
         """What came is no body: nothing behind it can be trusted."""
@@ -255,14 +254,15 @@ class Http1FrontendConnection(Protocol):
         self._resume_reading()
 
     def pause(self) -> None:
-        """The backend does not take more."""
+        """The backend does not take more: the client's silence is our doing then."""
         if self._body is None or not self._body.is_spliced:
+            self.patience.seconds = inf
             self._pause_reading()
 
-    def resume(self) -> None:
+    def resume(self, seconds: float) -> None:
         """The backend takes more."""
         if not self._is_over and len(self._buffer) <= KEPT_BYTES_MAX:
-            self.patience.touched = self._now()
+            self.patience.allow(seconds)
             self._resume_reading()
 
     def body_is_short(self) -> bool:
@@ -272,15 +272,23 @@ class Http1FrontendConnection(Protocol):
     def exchange_ended(self, *, keeps_alive: bool) -> None:
         """The response is out: go on to the next request, or close."""
         self._exchange = None
-        request_is_over = self.dataReceived == self._keep_for_later
+        if keeps_alive and self._body is None:
+            # Hot: the next request may come, or is here already.
+            self.dataReceived = self._receive_head  # type: ignore[method-assign]
+            patience = self.patience
+            patience.touched = self._now()
+            if patience.seconds != self._idle_seconds:
+                patience.allow(self._idle_seconds)
+            if not self._is_reading_heads and (
+                self._buffer or self._is_paused or self._has_said_all
+            ):
+                self._go_on()
+            return
         if not keeps_alive:
-            if request_is_over and not self._buffer:
+            if self.dataReceived == self._keep_for_later and not self._buffer:
                 self._close()
             else:
                 self._linger()
-            return
-        if request_is_over:
-            self._await_head()
             return
         # Read the rest of the body away; there is little of it, and its end is known.
         body = self._body
@@ -335,26 +343,15 @@ class Http1FrontendConnection(Protocol):
 
     # Between requests, and at the end.
 
-    def _await_head(self) -> None:
-        """Be ready for the next request, which may be here already."""
-        self.dataReceived = self._receive_head  # type: ignore[method-assign]
-        patience = self.patience
-        patience.touched = self._now()
-        if patience.seconds != self._idle_seconds:
-            patience.allow(self._idle_seconds)
-        if self._is_reading_heads:
-            return  # The loop that began this exchange goes on.
-        if self._is_paused:
-            self._resume_reading()
-        if self._buffer or self._has_said_all:
-            self._receive_head(b"")
+    def _go_on(self) -> None:
+        """Read the request that is here already."""
+        self._resume_reading()
+        self._receive_head(b"")
 
     def _refuse(self, error: WireError) -> None:
         """What came is not a request: say so, and close."""
         self.dataReceived = self._ignore  # type: ignore[method-assign]
-        data = refuse_unreadable(
-            error, self.session, self._entrance.listener, self._provenance, self._means
-        )
+        data = refuse_unreadable(error, self.session, self._listener, self._provenance, self._means)
         self.write(data)
         self._linger()
 
@@ -417,7 +414,7 @@ class Http1FrontendConnection(Protocol):
         if exchange is not None:
             exchange.request_lost()
         if self.session.token is not None:
-            self._entrance.listener.counters.connections -= 1
+            self._listener.counters.connections -= 1
             self._entrance.sessions.dismiss(self.session)
         self.transport = None
 

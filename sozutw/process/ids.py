@@ -34,9 +34,17 @@ class Ulids:
             self._ms = ms
             drawn = self._random_bits(_COUNT_BITS)
             self._prefix = b"".join(
-                _PAIRS[(value >> shift) & 1023]
-                for value, bits in ((ms, 50), (drawn, 40))
-                for shift in range(bits - 10, -1, -10)
+                [
+                    _PAIRS[(ms >> 40) & 1023],
+                    _PAIRS[(ms >> 30) & 1023],
+                    _PAIRS[(ms >> 20) & 1023],
+                    _PAIRS[(ms >> 10) & 1023],
+                    _PAIRS[ms & 1023],
+                    _PAIRS[drawn >> 30],
+                    _PAIRS[(drawn >> 20) & 1023],
+                    _PAIRS[(drawn >> 10) & 1023],
+                    _PAIRS[drawn & 1023],
+                ]
             )
         count = self._count = self._count + 1
         return b"%b%b%b%b%b" % (

@@ -57,6 +57,7 @@ class ProxyService(Service):
             queue_max=max(16, plan.sessions_max // 10),
             queue_seconds_max=settings.accept_queue_timeout,
         )
+        self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
         self.applier = Applier(ConfigState(), self.listeners, self.worker.connector, reactor)
         self._stopped: Deferred[None] | None = None
@@ -96,7 +97,7 @@ class ProxyService(Service):
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
-        self.access_log.stopService()
+        yield self.access_log.stopService()
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""

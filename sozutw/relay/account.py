@@ -102,7 +102,7 @@ class Account:
         self._reason = b""
         self._ends_open = 2
 
-    def _end(self, message: str, *, is_error: bool) -> None:
+    def _end(self, message: str, *, is_error: bool) -> None:  # noqa: PLR0915 - Hot
         """
         The end, once: one access record, and every count that it belongs in.
 

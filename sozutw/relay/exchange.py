@@ -9,6 +9,7 @@ keeps are told there too.
 from collections.abc import Sequence
 from typing import Final
 
+from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.relay.account import Account, Stage
 from sozutw.relay.answers import location
 from sozutw.relay.edits import compose_request, compose_response, framing_of
@@ -24,6 +25,7 @@ IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 SWITCHING: Final = 101
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
+NO_CONTENT: Final = 204
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 BAD_GATEWAY: Final = 502
@@ -57,8 +59,11 @@ class Exchange(Account):
             self._refuse(NOT_FOUND)
             return
         cluster = route.cluster
-        if cluster is None or route.answer_status or not self._enter(route):
+        if cluster is None or route.answer_status:
             self._refuse_by_rule(route)
+            return
+        if (route.places_max or means.places_per_address) and not self._enter(route):
+            self._refuse_for_now(route)
             return
         cluster.counters.requests += 1
         cluster.counters.active_requests += 1
@@ -156,7 +161,9 @@ class Exchange(Account):
             self._bytes_out += len(data)
             self._front.write(data)
 
-    def response_started(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+    def response_started(  # noqa: C901, PLR0912, PLR0915 - Hot: composed in one frame
+        self, head: ResponseHead, body: bytes, ended: bool
+    ) -> None:
         """The response's head came: from here on nothing is sent to another backend."""
         means = self._means
         self._first_at = means.now()
@@ -172,8 +179,14 @@ class Exchange(Account):
         assert back is not None
         if not ended:
             self._stage = Stage.RELAYING
-        framing = framing_of(head, minor)
-        added = self._added(back)
+        length = head.fields.length
+        if length is None or status == NO_CONTENT:
+            framing = framing_of(head, minor)
+        else:
+            framing = b"Content-Length: %d\r\n" % length
+        added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
+        if self._route.sticky_name is not None:  # type: ignore[union-attr]
+            added = self._sticky_line(back) + added
         if head.body_length == UNKNOWN_LENGTH:
             if minor:
                 self._is_chunked = True
@@ -248,7 +261,10 @@ class Exchange(Account):
 
     def back_drained(self) -> None:
         """The backend can take bytes again."""
-        self._front.resume()
+        route = self._route
+        assert route is not None
+        is_tunnel = self._stage is Stage.TUNNEL
+        self._front.resume(route.tunnel_seconds if is_tunnel else route.front_seconds)
 
     # Getting a backend.
 
@@ -266,46 +282,69 @@ class Exchange(Account):
         return True
 
     def _connect(self, hung_up: BackSide | None) -> None:
-        """Choose a backend and get a connection to it, in the place of one that hung up."""
+        """
+        Choose a backend and get a connection to it, in the place of one that hung up.
+
+        Hot: the request that finds an idle connection leaves from this very frame.
+        """
         route = self._route
         means = self._means
         assert route is not None
         cluster = route.cluster
         assert cluster is not None
-        now = means.now()
-        if hung_up is not None and (
-            self._dials >= means.dials_max or now - self._began > route.back_seconds
-        ):
-            self._give_up()
+        if hung_up is not None:
+            self._connect_again(hung_up, route, cluster)
             return
-        state = None
-        if route.sticky_name is not None and not self._tried:
-            value = cookie_value(self._head.fields.cookies, route.sticky_name)
-            if value is not None:
-                state = cluster.sticky(now, value)
-        if state is None:
-            affinity = cluster.affinity
-            key = None if affinity is None else affinity(self._head, self._provenance.ip)
-            state = cluster.choose(now, key, means.random, self._tried)
+        pick = cluster.quick_pick
+        if pick is not None and route.sticky_name is None and cluster.affinity is None:
+            state: BackendState | None = pick(self._began, None, means.random)
+        else:
+            state = self._choose(route, cluster)
         if state is None:
             self._refuse(UNAVAILABLE, "no backend")
             return
-        seconds = route.connect_seconds
-        if hung_up is None:
-            sure = not self._is_replayable()
-            back = self._back = self._last = means.connector.lease(state, self, seconds, sure=sure)
-            if back.is_open:
-                self._send()
-                return
+        is_replayable = self._request_ended and means.replays and self._head.method in IDEMPOTENT
+        back = means.connector.lease(state, self, route.connect_seconds, sure=not is_replayable)
+        self._back = self._last = back
+        if back.is_open:
+            self._send()
+        else:
+            self._dials += 1
+
+    def _connect_again(self, hung_up: BackSide, route: Route, cluster: ClusterState) -> None:
+        """Replace a connection that hung up, or that could not be made, while that is allowed."""
+        means = self._means
+        now = means.now()
+        if self._dials >= means.dials_max or now - self._began > route.back_seconds:
+            self._give_up()
+            return
+        state = self._choose(route, cluster)
+        if state is None:
+            self._refuse(UNAVAILABLE, "no backend")
         elif state in self._tried and not state.is_available(now):
             self._give_up()  # Nobody is left but those that have just failed.
-            return
         else:
-            self._back = self._last = means.connector.replace(hung_up, state, self, seconds)
+            self._stage = Stage.CONNECTING
+            self._dials += 1
             if not self._request_ended:
                 self._front.hold_body()
-        self._stage = Stage.CONNECTING
-        self._dials += 1
+            back = means.connector.replace(hung_up, state, self, route.connect_seconds)
+            self._back = self._last = back
+
+    def _choose(self, route: Route, cluster: ClusterState) -> BackendState | None:
+        """Return the backend that this request shall go to, or None if there is none at all."""
+        means = self._means
+        head = self._head
+        now = means.now()
+        if route.sticky_name is not None and not self._tried:
+            value = cookie_value(head.fields.cookies, route.sticky_name)
+            if value is not None:
+                state = cluster.sticky(now, value)
+                if state is not None:
+                    return state
+        affinity = cluster.affinity
+        key = None if affinity is None else affinity(head, self._provenance.ip)
+        return cluster.choose(now, key, means.random, self._tried)
 
     def _give_up(self) -> None:
         """Every dial that was allowed has failed."""
@@ -362,18 +401,15 @@ class Exchange(Account):
 
     # Answering, and ending.
 
-    def _added(self, back: BackSide) -> bytes:
-        """Return the fields that a response gets: the sticky cookie, and the exchange's name."""
+    def _sticky_line(self, back: BackSide) -> bytes:
+        """Return the cookie that binds the client to this backend, if it does not have it."""
         route = self._route
         assert route is not None
-        line = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
         name = route.sticky_name
-        if name is None:
-            return line
         value = back.state.sticky_value
-        if cookie_value(self._head.fields.cookies, name) == value:
-            return line
-        return b"Set-Cookie: %b=%b; Path=/\r\n%b" % (name, value, line)
+        if name is None or cookie_value(self._head.fields.cookies, name) == value:
+            return b""
+        return b"Set-Cookie: %b=%b; Path=/\r\n" % (name, value)
 
     def _closing(self, front: FrontSide) -> bytes:
         """Return the line that tells the client that this is the last response, if it is."""
@@ -396,7 +432,8 @@ class Exchange(Account):
         self._stage = Stage.TUNNEL
         self._means.counters.websocket_sessions += 1
         line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
-        data = compose_response(head, line, self._added(back))
+        added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
+        data = compose_response(head, line, self._sticky_line(back) + added)
         self._bytes_out += len(data)
         front.write(data)
         early = back.tunnel(front.write, route.tunnel_seconds)
@@ -428,7 +465,7 @@ class Exchange(Account):
         self._body_bytes = back.response_bytes - self._head_bytes
         self._back = None
         if self._request_ended:
-            back.give_back()
+            self._means.connector.give_back(back)
         else:
             self._means.counters.early_response_closes += 1
             back.drop()
@@ -447,14 +484,15 @@ class Exchange(Account):
             host = head.host
             to = location(route.location_scheme, host, route.location_port, head.target)
             self._refuse(status, redirect_location=to)
-        elif route.cluster is None:
-            self._refuse(UNAVAILABLE, "no such cluster")
         else:
-            route.cluster.counters.rejected_per_ip += 1
-            seconds = route.retry_after
-            if seconds is None:
-                seconds = self._means.retry_after
-            self._refuse(TOO_MANY, retry_after=b"%d" % seconds)
+            self._refuse(UNAVAILABLE, "no such cluster")
+
+    def _refuse_for_now(self, route: Route) -> None:
+        """The client's address has as many connections to this cluster as it may."""
+        assert route.cluster is not None
+        route.cluster.counters.rejected_per_ip += 1
+        seconds = self._means.retry_after if route.retry_after is None else route.retry_after
+        self._refuse(TOO_MANY, retry_after=b"%d" % seconds)
 
     def _refuse(
         self, status: int, message: str = "", *, closes: bool = False, **variables: bytes

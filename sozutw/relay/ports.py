@@ -72,8 +72,8 @@ class FrontSide(Protocol):
     def pause(self) -> None:
         """Read no more of the client's body."""
 
-    def resume(self) -> None:
-        """Read on."""
+    def resume(self, seconds: float) -> None:
+        """Read on; the client may be silent for ``seconds``."""
 
     def body_is_short(self) -> bool:
         """Return whether what is left of the request's body may be read away."""
@@ -137,9 +137,6 @@ class BackSide(Protocol):
     def finish(self) -> None:
         """Tell the backend that no more bytes will come (a half-close)."""
 
-    def give_back(self) -> None:
-        """The exchange is complete: keep the connection if it can be used again."""
-
     def drop(self) -> None:
         """The connection is of no more use: close it and forget it, in one step."""
 
@@ -201,6 +198,9 @@ class Connector(Protocol):
         self, hung_up: BackSide, state: BackendState, owner: BackOwner, seconds: float
     ) -> BackSide:
         """Drop ``hung_up`` and return a new connection, being dialled, in one step."""
+
+    def give_back(self, back: BackSide) -> None:
+        """The exchange is complete: keep its connection if it can be used again, or drop it."""
 
 
 @dataclass(frozen=True, slots=True)
