@@ -1,0 +1,123 @@
+"""
+What each counter is called outside: Sōzu's metric names, attribute by attribute.
+
+A name that Sōzu lacks says so in doc/metrics.md.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+Names = Mapping[str, str]
+"""Attribute to name."""
+
+WORKER: Final[Names] = MappingProxyType(
+    {
+        "requests": "http.requests",
+        "active_requests": "http.active_requests",
+        "errors": "http.errors",
+        "bytes_in": "bytes_in",
+        "bytes_out": "bytes_out",
+        "back_bytes_in": "back_bytes_in",
+        "back_bytes_out": "back_bytes_out",
+        "client_connections": "client.connections",
+        "client_connections_max": "client.connections_max",
+        "accept_queue_connections": "accept_queue.connections",
+        "accept_queue_backpressure": "accept_queue.backpressure",
+        "accept_queue_timeouts": "accept_queue.timeout",
+        "sessions_evicted": "sessions.evicted",
+        "zombies": "zombies",
+        "http_sessions": "protocol.http",
+        "websocket_sessions": "protocol.ws",
+        "frontend_parse_errors": "http.frontend_parse_errors",
+        "backend_parse_errors": "http.backend_parse_errors",
+        "failed_backend_matching": "http.failed_backend_matching",
+        "early_response_closes": "http.early_response_close",
+        "backend_eof_before_message_complete": "h1.backend_eof_before_message_complete",
+        "request_ids_generated": "http.x_request_id.generated",
+        "request_ids_propagated": "http.x_request_id.propagated",
+        "trusted_protos": "http.trusting.x_proto",
+        "trusted_protos_differing": "http.trusting.x_proto.diff",
+        "trusted_ports": "http.trusting.x_port",
+        "trusted_ports_differing": "http.trusting.x_port.diff",
+        "backend_connections": "backend.connections",
+        "pool_size": "backend.pool.size",
+        "flow_control_paused": "backend.flow_control.paused",
+        "access_logs": "access_logs.count",
+        "unsent_access_logs": "unsent-access-logs",
+        "accept_wait_time": "accept_queue.wait_time",
+        "request_time": "request_time",
+        "service_time": "service_time",
+        "frontend_matching_time": "frontend_matching_time",
+    }
+)
+LISTENER: Final[Names] = MappingProxyType(
+    {
+        "accepted": "listener.accepted.total",
+        "connections": "client.connections",
+        "capped": "listener.connection_capped",
+        "requests": "http.requests",
+    }
+)
+CLUSTER: Final[Names] = MappingProxyType(
+    {
+        "requests": "requests",
+        "bytes_in": "bytes_in",
+        "bytes_out": "bytes_out",
+        "active_requests": "http.active_requests",
+        "connect_errors": "backend.connections.error",
+        "retries_exhausted": "backend.connect.retries_exhausted",
+        "pool_hits": "backend.pool.hit",
+        "pool_misses": "backend.pool.miss",
+        "fail_open": "backends.fail_open",
+        "no_available_backends": "cluster.no_available_backends",
+        "available_recovered": "cluster.available_recovered",
+        "up": "backend.up",
+        "down": "backend.down",
+        "rejected_per_ip": "connections.rejected_per_cluster_ip",
+        "request_time": "request_time",
+        "service_time": "service_time",
+    }
+)
+BACKEND: Final[Names] = MappingProxyType(
+    {
+        "requests": "requests",
+        "bytes_in": "bytes_in",
+        "bytes_out": "bytes_out",
+        "connections": "connections_per_backend",
+        "active_requests": "http.active_requests",
+        "connect_errors": "backend.connections.error",
+        "up": "backend.up",
+        "down": "backend.down",
+        "pool_hits": "backend.pool.hit",
+        "pool_misses": "backend.pool.miss",
+        "response_time": "backend_response_time",
+        "connection_time": "backend_connection_time",
+    }
+)
+
+STATUSES_TOLD: Final = (
+    *(200, 201, 204, 301, 302, 304),
+    *(400, 401, 403, 404, 408, 413, 429),
+    *(500, 502, 503, 504, 507),
+)
+"""Statuses that have a name of their own beside their class."""
+
+_REDIRECTS: Final = frozenset({301, 302, 308})
+_ANSWERS: Final = frozenset({400, 401, 404, 408, 413, 421, 502, 503, 504, 507})
+_CLASSES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
+
+
+def status_class(hundreds: int) -> str:
+    """Name the class of a status by its first digit; 0 for exchanges without one."""
+    kind = _CLASSES[hundreds] if hundreds < len(_CLASSES) else "other"
+    return f"http.status.{kind}"
+
+
+def answer(status: int) -> str:
+    """Name the counter of answers of our own with this status."""
+    if status in _REDIRECTS:
+        return f"http.{status}.redirection"
+    if status == 429:  # noqa: PLR2004  # Too Many Requests.
+        return "connections.rejected_per_cluster_ip"
+    return f"http.{status}.errors" if status in _ANSWERS else "http.other.errors"
