@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,9 @@ def start(request: pytest.FixtureRequest) -> Start:
 
 
 @pytest.fixture
-def reserved() -> ReservedPort:
-    return ReservedPort()
+def reserved() -> Iterator[ReservedPort]:
+    with ReservedPort() as port:
+        yield port
 
 
 def exchange(client: Peer, backend: Backend) -> Peer:

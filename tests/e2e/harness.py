@@ -79,6 +79,21 @@ class ReservedPort:
         self.host = host
         self.port: int = self._sock.getsockname()[1]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # A port is forgotten more easily than anything else, and holds nothing.
+        self.close()
+
     def close(self) -> None:
         self._sock.close()
 
@@ -373,11 +388,9 @@ class Process:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        said = ""
-        if error is not None:
-            said = self.said()
+        said = "" if error is None else self.said()
         self.kill()
-        if error is not None and said:
+        if error is not None and "--- stderr" not in str(error):
             error.add_note(said)
 
     @property
@@ -488,7 +501,7 @@ address = "127.0.0.1:{port}"
 
 [clusters.test]
 protocol = "http"
-frontends = [{{ address = "127.0.0.1:{port}", hostname = "*" }}]
+frontends = [{{ address = "127.0.0.1:{port}", hostname = "*", position = "PRE" }}]
 backends = [{entries}]
 {cluster}
 """,
