@@ -124,7 +124,7 @@ def _tell_what_has_no_effect(table: Table, cluster: Cluster) -> None:
         table.warn("send_proxy", "send_proxy has no effect on an http cluster; tcp is meant")
     if "udp" in table:
         table.warn("udp", "udp has no effect on an http cluster; tcp is meant")
-    if "affinity" in table and cluster.load_balancing not in _KEYED:
+    if cluster.affinity is not None and cluster.load_balancing not in _KEYED:
         table.warn("affinity", "affinity has no effect; load_balancing HRW or MAGLEV is meant")
     if "load_metric" in table and cluster.load_balancing not in _MEASURED:
         table.warn(

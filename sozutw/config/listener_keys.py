@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from sozutw.config.answer_keys import read_answers
 from sozutw.config.hostnames import is_token
@@ -88,6 +88,8 @@ def read_listener(table: Table, settings: Settings) -> ReadListener | None:
             listener = TcpListener(place, public_address, expects_proxy, timeouts)
         case Protocol.UDP:
             listener = _read_udp(table, place, public_address)
+        case _:
+            assert_never(protocol)
     if expects_proxy and public_address is not None:
         table.refuse(
             "public_address",

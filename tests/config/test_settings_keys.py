@@ -1,0 +1,162 @@
+"""The keys above all tables."""
+
+import pytest
+
+from sozutw.config.model import AccessLogFormat, MetricDetail, Settings, Timeouts
+from sozutw.config.settings_keys import WITHOUT_EFFECT, is_log_filter
+
+EVERY_KEY = """
+command_socket = "run/sock"
+command_buffer_size = 16384
+max_command_buffer_size = 163840
+command_allowed_uids = [0, 1000]
+ctl_command_timeout = 2000
+saved_state = "./state.json"
+automatic_state_save = true
+log_level = "info,sozutw=debug"
+log_target = "file://log/sozutw.log"
+log_colored = true
+access_logs_target = "unix:///run/log.sock"
+access_logs_format = "json"
+access_logs_colored = true
+audit_logs_target = "audit.log"
+audit_logs_json_target = "audit.json"
+worker_count = 4
+worker_automatic_restart = false
+worker_timeout = 0
+handle_process_affinity = true
+pid_file_path = "run/pid"
+activate_listeners = false
+max_connections = 500
+min_buffers = 2
+max_buffers = 500
+buffer_size = 16384
+slab_entries_per_connection = 8
+max_connections_per_ip = 10
+retry_after = 0
+evict_on_queue_full = true
+accept_queue_timeout = 30
+zombie_check_interval = 900
+front_timeout = 1
+back_timeout = 2
+connect_timeout = 3
+request_timeout = 4
+basic_auth_max_credential_bytes = 100
+splice_pipe_capacity_bytes = 4096
+disable_cluster_metrics = true
+graceful_shutdown_timeout = 0
+trusted_proxies = ["10.0.0.0/8"]
+tunnel_timeout = 5.5
+replay = false
+dials_max = 1
+backend_idle_timeout = 9
+backend_idle_connections_max = 0
+[metrics]
+address = "127.0.0.1:8125"
+tagged_metrics = true
+prefix = "mine"
+detail = "backend"
+"""
+
+
+def test_every_key_enters_the_settings(files) -> None:
+    settings = files.config(EVERY_KEY, skip=True).settings
+    for field in Settings.__slots__:
+        assert getattr(settings, field) != getattr(Settings(), field), field
+    assert settings.command_socket == "/etc/sozutw/run/sock"
+    assert settings.log_target == "file:///etc/sozutw/log/sozutw.log"
+    assert settings.access_logs_target == "unix:///run/log.sock"
+    assert settings.access_logs_format is AccessLogFormat.JSON
+    assert settings.command_allowed_uids == (0, 1000)
+    assert settings.timeouts == Timeouts(1, 2, 3, 4, 5.5)
+    assert str(settings.trusted_proxies[0]) == "10.0.0.0/8"
+    assert str(settings.metrics.address) == "127.0.0.1:8125"
+    assert settings.metrics.detail is MetricDetail.BACKEND
+
+
+def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
+    problems = files.told(EVERY_KEY, skip=True)
+    assert all(problem.startswith("W") for problem in problems)
+    named = [problem.split()[1] for problem in problems]
+    assert sorted(named) == sorted(
+        [
+            *WITHOUT_EFFECT,
+            "worker_count",
+            "log_colored",
+            "access_logs_colored",
+            "disable_cluster_metrics",
+            "saved_state",
+            "automatic_state_save",
+            "handle_process_affinity",
+            "audit_logs_target",
+            "audit_logs_json_target",
+            "address",
+        ]
+    )
+
+
+def test_an_empty_file_is_all_defaults(files) -> None:
+    loaded = files.load("")
+    assert loaded.problems == ()
+    assert loaded.config.settings == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('saved_state = "s"', "U1 saved_state is not served by this version; leave it out"),
+        ("automatic_state_save = true", "U1 automatic_state_save is not served"),
+        ("handle_process_affinity = true", "U1 handle_process_affinity is not served"),
+        ('audit_logs_target = "x"', "U1 audit_logs_target is not served"),
+        ('access_logs_format = "protobuf"', "U1 access_logs_format is not served"),
+        ('metrics = { address = "127.0.0.1:8125" }', "U1 address is not served"),
+        ('metrics = { prefix = "x" }', "W1 prefix has no effect; no counters are sent"),
+        ('metrics = { prefx = "x" }', "E1 unknown key prefx; did you mean prefix?"),
+        ('log_target = "/var/log/x"', "W1 log_target: '/var/log/x' is not a target;"),
+        ('access_logs_target = "/var/log/x"', "E1 access_logs_target: '/var/log/x' is not"),
+        ('log_level = "loud"', 'E1 log_level is "loud"; a level (error, warn,'),
+        ("buffer_size = 100", "E1 buffer_size is 100; a whole number from 1024"),
+        ("worker_count = 65536", "E1 worker_count is 65536; a whole number from 0 to 65535"),
+        ("max_connections = 0", "E1 max_connections is 0; a whole number from 1"),
+        ("trusted_proxies = 1", "E1 trusted_proxies is 1; a list is meant"),
+    ],
+)
+def test_what_is_wrong_or_not_served_is_told(files, text: str, told: str) -> None:
+    assert files.told(text)[0].startswith(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "automatic_state_save = false",
+        "handle_process_affinity = false",
+        "worker_count = 0",
+        "log_colored = false",
+        "disable_cluster_metrics = false",
+        'access_logs_target = "udp://127.0.0.1:9876"',
+    ],
+)
+def test_what_changes_nothing_anyway_is_not_warned_of(files, text: str) -> None:
+    assert files.told(text) == []
+
+
+def test_a_log_target_that_cannot_be_understood_is_stdout(files) -> None:
+    assert files.config('log_target = "/var/log/x"').settings.log_target == "stdout"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("info", True),
+        ("WARN", True),
+        ("info,sozutw.relay=debug", True),
+        ("a=off, b=trace", True),
+        ("", False),
+        ("info,", False),
+        ("=info", False),
+        ("sozutw=", False),
+        ("verbose", False),
+    ],
+)
+def test_a_log_filter_is_levels_of_modules(text: str, is_one: bool) -> None:
+    assert is_log_filter(text) is is_one
