@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -119,6 +120,13 @@ def _rounds(scenario: Scenario, options: argparse.Namespace) -> int:
     return max(options.rounds, scenario.rounds_min) if options.rounds >= 3 else options.rounds
 
 
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """Return our own environment without what makes sozutw dearer or cheaper unnoticed."""
+    hidden = ("SOZUTW_", "PYTHON", "COVERAGE_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+    return environment | ({"PYTHONOPTIMIZE": "1"} if options.optimize else {})
+
+
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask, and return the exit status."""
     packages.find_programs()
@@ -139,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
     bystanders = machine.Bystanders()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        environment = {"PYTHONOPTIMIZE": "1"} if options.optimize else {}
+        environment = _environment(options)
         sozutw = interpreter.sozutw if interpreter else None
         place = Place(folder, proxy_core, load_core, sozutw, environment)
         place.prepare()

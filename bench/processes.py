@@ -70,7 +70,7 @@ class Running:
         command: Sequence[str],
         core: int,
         folder: Path,
-        extra: Mapping[str, str] | None = None,
+        environment: Mapping[str, str],
     ) -> None:
         self.name = name
         self.output = folder / f"{name}.out"
@@ -78,7 +78,7 @@ class Running:
             self._process = subprocess.Popen(
                 ["taskset", "-c", str(core), *command],
                 cwd=folder,
-                env={**os.environ, **(extra or {})},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -33,6 +33,7 @@ class Place:
     load_core: int
     sozutw: Path | None
     environment: dict[str, str] = field(default_factory=dict)
+    """All that the programs see."""
     running: dict[str, Running] = field(default_factory=dict)
 
     def prepare(self) -> None:
