@@ -38,6 +38,8 @@ class FieldBlock:
 
     An option that names a field which nobody may take away (Host, Cookie…) is not among them.
     """
+    keeps_alive: bool = True
+    """What Connection and the minor version say about the connection, the framing apart."""
     upgrade: bytes | None = None
     """The value of Upgrade, as it came; None too when Connection does not name it."""
 

@@ -211,3 +211,14 @@ def read_upgrade(values: tuple[bytes, ...]) -> bytes | None:
         if protocol.partition(b"/")[0].lower() in _NEVER_UPGRADED_TO:
             return None
     return upgrade
+
+
+def read_connection(fields: FieldBlock, found: Found) -> None:
+    """Store what Connection asks for: the end of the connection, or another protocol on it."""
+    options = fields.connection = read_options(found[b"connection"], fields.lines)
+    if b"close" in options:
+        fields.keeps_alive = False
+    elif b"keep-alive" in options:
+        fields.keeps_alive = True
+    if b"upgrade" in options and b"upgrade" in found and fields.minor == 1:
+        fields.upgrade = read_upgrade(found[b"upgrade"])

@@ -9,9 +9,8 @@ from sozutw.wire.http1.fields import (
     HOP_BY_HOP,
     Found,
     check_chunked,
+    read_connection,
     read_length,
-    read_options,
-    read_upgrade,
     sort_fields,
     sort_of_fields,
 )
@@ -61,6 +60,7 @@ def parse_response_head(
     fields.lines = []
     if minor == 0:
         fields.minor = 0
+        fields.keeps_alive = False
     block = fields.block = buffer[line_end + 2 : end]
     found = sort_fields(block, _DECIDING, FIELDS_MAX, fields.lines) if block else {}
     if found:
@@ -73,8 +73,7 @@ def parse_response_head(
     head.minor = minor
     head.fields = fields
     head.size = end + 4
-    options = fields.connection
-    head.keeps_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options)
+    head.keeps_alive = fields.keeps_alive
     if status < 200 or status in _BODILESS or method == b"HEAD":  # noqa: PLR2004  # the 1xx
         _settle_bodiless(head)
     elif fields.length is not None:
@@ -96,9 +95,7 @@ def _read_status_line(line: bytes) -> tuple[int, bytes, int]:
 def _decide(fields: ResponseFields, found: Found, status: int) -> None:
     """Store the fields that decide about the body and the connection."""
     if b"connection" in found:
-        fields.connection = read_options(found[b"connection"], fields.lines)
-        if b"upgrade" in found and fields.minor == 1 and b"upgrade" in fields.connection:
-            fields.upgrade = read_upgrade(found[b"upgrade"])
+        read_connection(fields, found)
     if b"content-length" in found:
         fields.length = read_length(found[b"content-length"])
     if b"transfer-encoding" in found and status != _SWITCHING:

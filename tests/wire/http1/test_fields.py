@@ -3,6 +3,7 @@ import pytest
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.fields import (
     check_chunked,
+    read_connection,
     read_length,
     read_options,
     read_upgrade,
@@ -203,3 +204,37 @@ def test_an_upgrade_is_a_list_of_protocols_but_never_http(
 def test_an_upgrade_that_is_no_list_of_protocols_is_refused(value: bytes) -> None:
     with pytest.raises(WireError, match="Upgrade"):
         read_upgrade((value,))
+
+
+@pytest.mark.parametrize(
+    ("value", "minor", "upgrade"),
+    [
+        (b"upgrade", 1, b"websocket"),
+        (b"keep-alive, Upgrade", 1, b"websocket"),
+        (b"upgrade", 0, None),
+        (b"keep-alive", 1, None),
+    ],
+)
+def test_an_upgrade_is_asked_for_by_connection_and_not_in_1_0(
+    value: bytes, minor: int, upgrade: bytes | None
+) -> None:
+    fields = FieldBlock()
+    fields.lines, fields.minor = [], minor
+    read_connection(fields, {b"connection": (value,), b"upgrade": (b" websocket",)})
+    assert fields.upgrade == upgrade
+    read_connection(fields, {b"connection": (value,)})
+    assert fields.connection == set(value.lower().split(b", "))
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize(
+    ("value", "after"),
+    [(b"close", False), (b"keep-alive", True), (b"keep-alive, close", False), (b"x", None)],
+)
+def test_connection_may_say_how_long_it_lives(
+    before: bool, value: bytes, after: bool | None
+) -> None:
+    fields = FieldBlock()
+    fields.lines, fields.keeps_alive = [], before
+    read_connection(fields, {b"connection": (value,)})
+    assert fields.keeps_alive is (before if after is None else after)

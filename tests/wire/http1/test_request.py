@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sozutw.wire.errors import WireError
+from sozutw.wire.http1 import request
 from sozutw.wire.http1.grammar import HEAD_BYTES_MAX, LINE_BYTES_MAX, METHOD_BYTES_MAX
 from sozutw.wire.http1.request import FIELDS_MAX, parse_request_head
 from sozutw.wire.message import UNKNOWN_LENGTH, RequestHead
@@ -279,6 +280,24 @@ def test_the_authority_of_an_absolute_target_wins(
 
 def test_options_may_ask_for_the_whole_server() -> None:
     assert read(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").target == b"*"
+
+
+@given(
+    line=st.builds(
+        b" ".join,
+        st.tuples(
+            st.sampled_from([b"GET", b"PATCH", b"OPTIONS", b"CONNECT", b"get", b"GE T", b""]),
+            st.one_of(
+                st.sampled_from([b"/", b"*", b"http://h/", b"/a?b"]),
+                st.binary(max_size=3).map(lambda tail: b"/" + tail),
+            ),
+            st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.1\n"]),
+        ),
+    )
+)
+def test_the_quick_look_at_a_line_sees_what_the_long_one_sees(line: bytes) -> None:
+    if (usual := request._read_usual_line(line)) is not None:
+        assert (*usual.groups(), 1, None) == request._read_line(line)
 
 
 # Host.
