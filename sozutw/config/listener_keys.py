@@ -80,7 +80,7 @@ def read_listener(table: Table, settings: Settings) -> ReadListener | None:
     expects_proxy = protocol is not Protocol.UDP and table.flag("expect_proxy", default=False)
     match protocol:
         case Protocol.HTTP:
-            listener = _read_http(table, settings, place, public_address, expects_proxy)
+            listener = _read_http(table, settings, protocol, place, public_address, expects_proxy)
         case Protocol.HTTPS:
             listener = _read_https(table, settings, place, public_address, expects_proxy)
         case Protocol.TCP:
@@ -137,6 +137,7 @@ def _tell_if_unserved(table: Table, protocol: Protocol, *, expects_proxy: bool) 
 def _read_http(
     table: Table,
     settings: Settings,
+    protocol: Protocol,
     address: InetAddress,
     public_address: InetAddress | None,
     expect_proxy: bool,
@@ -157,7 +158,7 @@ def _read_http(
         send_x_real_ip=table.flag("send_x_real_ip", default=False),
         answers=read_answers(table, _LEGACY_ANSWERS),
         trusted_proxies=table.networks("trusted_proxies", settings.trusted_proxies),
-        http2=read_http2_limits(table),
+        http2=read_http2_limits(table, is_named=protocol is Protocol.HTTP),
     )
 
 
@@ -168,7 +169,7 @@ def _read_https(
     public_address: InetAddress | None,
     expect_proxy: bool,
 ) -> HttpsListener:
-    http = _read_http(table, settings, address, public_address, expect_proxy)
+    http = _read_http(table, settings, Protocol.HTTPS, address, public_address, expect_proxy)
     disable_http11 = table.flag("disable_http11", default=False)
     tls = read_tls_options(table)
     listener = HttpsListener(

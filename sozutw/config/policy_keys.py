@@ -118,8 +118,12 @@ def _read_udp_health(owner: Table) -> UdpHealth:
     return health
 
 
-def read_http2_limits(owner: Table) -> Http2Limits | None:
-    """Read the ``h2_`` keys; None if none was written."""
+def read_http2_limits(owner: Table, *, is_named: bool) -> Http2Limits | None:
+    """
+    Read the ``h2_`` keys; None if none was written.
+
+    With ``is_named`` each is refused by name, as what is not served.
+    """
     defaults = Http2Limits()
     written: dict[str, int] = {}
     for key in Http2Limits.__slots__:
@@ -127,7 +131,8 @@ def read_http2_limits(owner: Table) -> Http2Limits | None:
         most = _UNSIGNED_64_MAX if key.endswith("_lifetime") else UNSIGNED_32_MAX
         if key in owner:
             written[key] = owner.integer(key, getattr(defaults, key), least, most)
-            owner.refuse_unserved(key, "it has no effect")
+            if is_named:
+                owner.refuse_unserved(key, "it has no effect")
     return Http2Limits(**written) if written else None
 
 

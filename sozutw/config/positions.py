@@ -93,7 +93,9 @@ class _Reader:
         self._at += brackets
         path: Path = ()
         for key in keys[:-1]:
-            path = self._into_last((*path, key))
+            path = (*path, key)
+            self._note(path, start)
+            path = self._into_last(path)
         path = (*path, keys[-1])
         if brackets == _ARRAY:
             self._note(path, start)

@@ -211,8 +211,9 @@ def _read_metrics(owner: Table) -> Metrics:
         detail=table.choice("detail", MetricDetail.CLUSTER),
     )
     table.refuse_unknown()
-    table.refuse_unserved("address", "no counters are sent")
+    if "address" in table:
+        table.report.refuse_unserved(table.at("address"), "metrics.address", "no counters are sent")
     if metrics.address is None:
         for key in table:
-            table.warn(key, f"{key} has no effect; no counters are sent")
+            table.warn(key, f"metrics.{key} has no effect; no counters are sent")
     return metrics

@@ -50,6 +50,7 @@ y = {}
         (("listeners", 1), 9),
         (("listeners", 1, "address"), 10),
         (("listeners", 1, "after"), 12),
+        (("clusters",), 14),
         (("clusters", "Mine"), 14),
         (("clusters", "Mine", "frontends"), 15),
         (("clusters", "Mine", "frontends", 0), 16),

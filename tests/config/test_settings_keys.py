@@ -90,7 +90,7 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
             "handle_process_affinity",
             "audit_logs_target",
             "audit_logs_json_target",
-            "address",
+            "metrics.address",
         ]
     )
 
@@ -109,8 +109,8 @@ def test_an_empty_file_is_all_defaults(files) -> None:
         ("handle_process_affinity = true", "U1 handle_process_affinity is not served"),
         ('audit_logs_target = "x"', "U1 audit_logs_target is not served"),
         ('access_logs_format = "protobuf"', "U1 access_logs_format is not served"),
-        ('metrics = { address = "127.0.0.1:8125" }', "U1 address is not served"),
-        ('metrics = { prefix = "x" }', "W1 prefix has no effect; no counters are sent"),
+        ('metrics = { address = "127.0.0.1:8125" }', "U1 metrics.address is not served"),
+        ('metrics = { prefix = "x" }', "W1 metrics.prefix has no effect; no counters are sent"),
         ('metrics = { prefx = "x" }', "E1 unknown key prefx; did you mean prefix?"),
         ('log_target = "/var/log/x"', "W1 log_target: '/var/log/x' is not a target;"),
         ('access_logs_target = "/var/log/x"', "E1 access_logs_target: '/var/log/x' is not"),
