@@ -310,8 +310,7 @@ class Settings:
     access_logs_target: str | None = None
     """None: where the log goes."""
     access_logs_format: AccessLogFormat = AccessLogFormat.ASCII
-    access_logs_colored: bool | None = None
-    """None: as ``log_colored``."""
+    access_logs_colored: bool = False
     audit_logs_target: str | None = None
     audit_logs_json_target: str | None = None
 

@@ -58,6 +58,7 @@ def read_timeouts(table: Table, defaults: Timeouts) -> Timeouts:
 def read_settings(table: Table) -> Settings:
     """Read all that is not a listener or a cluster."""
     defaults = Settings()
+    log_colored = table.flag("log_colored", default=False)
     settings = Settings(
         command_socket=table.file_path("command_socket", defaults.command_socket),
         command_buffer_size=table.integer("command_buffer_size", defaults.command_buffer_size),
@@ -77,10 +78,10 @@ def read_settings(table: Table) -> Settings:
             defaults.log_level,
         ),
         log_target=_read_log_target(table, defaults.log_target),
-        log_colored=table.flag("log_colored", default=False),
+        log_colored=log_colored,
         access_logs_target=_read_access_logs_target(table),
         access_logs_format=_read_access_logs_format(table),
-        access_logs_colored=table.flag("access_logs_colored", None),
+        access_logs_colored=table.flag("access_logs_colored", log_colored),
         audit_logs_target=table.file_path("audit_logs_target", None),
         audit_logs_json_target=table.file_path("audit_logs_json_target", None),
         worker_count=table.integer("worker_count", defaults.worker_count, 0, _UNSIGNED_16_MAX),
@@ -144,9 +145,6 @@ def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
             table.warn(key, f"{key} {text}")
     if "worker_count" in table and settings.worker_count > 0:
         table.warn("worker_count", f"worker_count {_ONE_PROCESS}")
-    for key in ("log_colored", "access_logs_colored"):
-        if getattr(settings, key):
-            table.warn(key, f"{key} has no effect; no line is coloured")
     if settings.disable_cluster_metrics:
         table.warn(
             "disable_cluster_metrics",

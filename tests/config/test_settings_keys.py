@@ -82,8 +82,6 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
         [
             *WITHOUT_EFFECT,
             "worker_count",
-            "log_colored",
-            "access_logs_colored",
             "disable_cluster_metrics",
             "saved_state",
             "automatic_state_save",
@@ -93,6 +91,18 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
             "metrics.address",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "is_colored"),
+    [
+        ("", False),
+        ("log_colored = true", True),
+        ("log_colored = true\naccess_logs_colored = false", False),
+    ],
+)
+def test_the_access_log_is_coloured_as_the_log_is(files, text: str, is_colored: bool) -> None:
+    assert files.config(text).settings.access_logs_colored is is_colored
 
 
 def test_an_empty_file_is_all_defaults(files) -> None:
