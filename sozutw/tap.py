@@ -52,6 +52,22 @@ class Options(usage.Options):
         self._choose_pid_file(verdict.config)
         choose_reactor()
 
+    @property
+    def has_twistds_log(self) -> bool:
+        """
+        Say whether the log is twistd's affair and not the configuration's.
+
+        It is if the operator told twistd so; and in the background, where a log on stdout
+        would be lost and twistd writes twistd.log.
+        """
+        twistd = self.parent
+        if twistd is None:
+            return False
+        assert self.served is not None
+        if any(twistd.get(key) for key in ("logfile", "logger", "syslog")):
+            return True
+        return not twistd.get("nodaemon") and self.served.settings.log_target == "stdout"
+
     def _choose_pid_file(self, config: Config) -> None:
         """Let the configuration name twistd's pid file, or have none."""
         twistd = self.parent
@@ -63,5 +79,5 @@ def makeService(options: Options) -> IService:
     """Return the proxy as a service that twistd may start."""
     config = options.served
     assert config is not None, "postOptions comes before makeService"
-    service: IService = make_process(config, choose_reactor())
+    service: IService = make_process(config, choose_reactor(), logs=not options.has_twistds_log)
     return service

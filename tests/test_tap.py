@@ -9,7 +9,7 @@ from sozutw.tap import Options, makeService
 from tests.process.test_configuration import GOOD, write
 
 
-def parsed(parent: dict[str, str] | None, *arguments: str) -> Options:
+def parsed(parent: dict[str, object] | None, *arguments: str) -> Options:
     options = Options()
     options.parent = parent
     options.parseOptions(list(arguments))
@@ -38,18 +38,36 @@ def test_a_file_must_be_named() -> None:
 
 def test_twistds_default_pid_file_is_not_used(tmp_path: Path) -> None:
     """Two proxies started in one folder would refuse each other."""
-    twistd = {"pidfile": "twistd.pid"}
+    twistd: dict[str, object] = {"pidfile": "twistd.pid"}
     parsed(twistd, "-c", write(tmp_path, GOOD))
     assert twistd["pidfile"] == ""
 
 
 def test_the_configuration_names_the_pid_file(tmp_path: Path) -> None:
-    twistd = {"pidfile": "twistd.pid"}
+    twistd: dict[str, object] = {"pidfile": "twistd.pid"}
     parsed(twistd, "-c", write(tmp_path, 'pid_file_path = "my.pid"\n' + GOOD))
     assert twistd["pidfile"] == str(tmp_path / "my.pid")
 
 
 def test_a_pid_file_of_the_operators_choice_is_kept(tmp_path: Path) -> None:
-    twistd = {"pidfile": "/run/mine.pid"}
+    twistd: dict[str, object] = {"pidfile": "/run/mine.pid"}
     parsed(twistd, "-c", write(tmp_path, GOOD))
     assert twistd["pidfile"] == "/run/mine.pid"
+
+
+@pytest.mark.parametrize(
+    ("twistd", "target", "expected"),
+    [
+        (None, "stdout", False),
+        ({"nodaemon": True}, "stdout", False),
+        ({"nodaemon": True, "logfile": "x.log"}, "stdout", True),
+        ({"nodaemon": True, "syslog": True}, "stdout", True),
+        ({}, "stdout", True),
+        ({}, "file:///dev/null", False),
+    ],
+)
+def test_the_log_is_twistds_where_the_operator_told_twistd_so(
+    tmp_path: Path, twistd: dict[str, object] | None, target: str, expected: bool
+) -> None:
+    text = f'log_target = "{target}"\n' + GOOD
+    assert parsed(twistd, "-c", write(tmp_path, text)).has_twistds_log is expected

@@ -2,16 +2,20 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver
+from twisted.python.components import Componentized
 from typing_extensions import override
 from zope.interface import implementer
 
 from sozutw.config.model import Config
+from sozutw.process.log import LineObserver, begin_logging, make_observer
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
 from sozutw.transport import reactor as our_reactor
@@ -37,7 +41,7 @@ def choose_reactor() -> Any:
 @implementer(IService)
 class ProcessService(Service):
     """
-    What a process is: a proxy, and the signals that tell it what to do.
+    What a process is: a proxy, its log, and the signals that tell it what to do.
 
     A start that fails for a reason in the world (a port that is taken) ends the process with one
     line and status 1: a traceback would hide the line.
@@ -48,22 +52,39 @@ class ProcessService(Service):
         reactor: Any,
         proxy: ProxyService,
         grace_seconds_max: float,
+        observer: LineObserver | None = None,
         say: Callable[[str], None] = say_on_stderr,
     ) -> None:
         self._reactor = reactor
         self._proxy = proxy
+        self._observer = observer
+        reopen_log = observer.writer.reopen if observer is not None else _nothing
+        self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
         self._say = say
-        self._signals = Signals(reactor, proxy, grace_seconds_max, say)
+
+    @override
+    def setServiceParent(self, parent: Any) -> None:
+        """Give our log to the application: twistd looks for it there."""
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+
+    def begin_logging(self) -> None:
+        """Send this process's log where the configuration says; twistd does so by itself."""
+        if self._observer is not None:
+            begin_logging(self._observer)
 
     @override
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
-        self._start(self._proxy.privilegedStartService)
+        with told(self._say):
+            self._proxy.privilegedStartService()
 
     @override
     def startService(self) -> None:
         super().startService()
-        self._start(self._proxy.startService)
+        with told(self._say):
+            self._proxy.startService()
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
 
@@ -73,19 +94,35 @@ class ProcessService(Service):
         stopped: Deferred[None] | None = self._proxy.stopService()
         return stopped
 
-    def _start(self, start: Callable[[], object]) -> None:
-        try:
-            start()
-        except (OSError, CannotListenError) as error:
-            self._say(f"sozutw cannot start: {error}")
-            raise SystemExit(EX_START) from None
+
+def _nothing() -> None:
+    """There is no log of ours to reopen."""
 
 
-def make_process(config: Config, reactor: Any) -> ProcessService:
-    """Return the service that serves a configuration."""
-    return ProcessService(
-        reactor, make_tree(config, reactor), config.settings.graceful_shutdown_timeout
-    )
+@contextmanager
+def told(say: Callable[[str], None] = say_on_stderr) -> Iterator[None]:
+    """Turn what the world refuses (a port, a file) into one line and exit status 1."""
+    try:
+        yield
+    except (OSError, CannotListenError) as error:
+        say(f"sozutw cannot start: {error}")
+        raise SystemExit(EX_START) from None
+
+
+def make_process(config: Config, reactor: Any, *, logs: bool = True) -> ProcessService:
+    """Return the service that serves a configuration; without ``logs`` another writes the log."""
+    settings = config.settings
+    with told():
+        observer = None
+        if logs:
+            observer = make_observer(
+                reactor,
+                settings.log_target,
+                settings.log_level,
+                is_colored=settings.log_colored,
+            )
+        proxy = make_tree(config, reactor)
+    return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
 
 
 def run_in_foreground(
@@ -93,6 +130,7 @@ def run_in_foreground(
 ) -> None:
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
     service = make_process(config, reactor)
+    service.begin_logging()
     pid_file = config.settings.pid_file_path
     service.privilegedStartService()
     service.startService()
@@ -109,12 +147,8 @@ def run_in_foreground(
 
 def write_pid_file(path: str) -> None:
     """Tell the world which process this is, or stop here and say why that cannot be."""
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f"{os.getpid()}\n")
-    except OSError as error:
-        say_on_stderr(f"sozutw cannot start: pid_file_path: {error}")
-        raise SystemExit(EX_START) from None
+    with told(), open(path, "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
 
 
 def remove_pid_file(path: str) -> None:

@@ -70,7 +70,7 @@ class Signals:
 
     SIGINT and SIGTERM ask twice: softly, bounded by ``grace_seconds_max``, then at once. Either
     way the reactor stops by itself and the process ends with status 0. SIGHUP reopens the
-    logs and SIGUSR1 reports the counters.
+    logs, the proxy's and the one that ``reopen_log`` reopens, and SIGUSR1 reports the counters.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Signals:
         proxy: Stoppable,
         grace_seconds_max: float,
         say: Callable[[str], None] = say_on_stderr,
+        reopen_log: Callable[[], None] = lambda: None,
     ) -> None:
         self._reactor = reactor
         self._proxy = proxy
@@ -86,10 +87,11 @@ class Signals:
         self._say = say
         self._stop_asked = self._stop_softly
         self._grace: IDelayedCall | None = None
+        self._reopen_log = reopen_log
         self._answers: dict[int, Callable[[], None]] = {
             signal.SIGINT: self.stop_asked,
             signal.SIGTERM: self.stop_asked,
-            signal.SIGHUP: proxy.reopen_logs,
+            signal.SIGHUP: self._reopen_logs,
             signal.SIGUSR1: proxy.report_counters,
         }
 
@@ -111,6 +113,13 @@ class Signals:
             self._answers[number]()
         except Exception:  # noqa: BLE001  # a log that cannot be reopened must not hurt the loop
             _log.failure("signal {number} could not be answered", number=number)
+
+    def _reopen_logs(self) -> None:
+        # The process's own first: it can then tell what becomes of the others.
+        try:
+            self._reopen_log()
+        finally:
+            self._proxy.reopen_logs()
 
     def _stop_softly(self) -> None:
         self._stop_asked = self._stop_now

@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from twisted.application.service import Service
+from twisted.application.service import Application, Service
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver
 
+from sozutw.config.log_filter import LogFilter
+from sozutw.config.model import Config, Settings
 from sozutw.process import run
+from sozutw.process.log import LineObserver
 from sozutw.process.run import ProcessService
 from tests.process.test_signals import FakeProxy, FakeReactor
 
@@ -17,6 +22,19 @@ class Reactor(FakeReactor):
 
     def callWhenRunning(self, called: object) -> None:
         self.called_when_running = called
+
+
+class FileWriter:
+    """Takes lines, and counts how often it was reopened."""
+
+    def write(self, lines: bytes) -> None:
+        pass
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
 
 
 class Proxy(FakeProxy, Service):
@@ -58,7 +76,7 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
 )
 def test_a_port_that_is_taken_is_one_line_and_status_1(error: Exception) -> None:
     said: list[str] = []
-    service = ProcessService(Reactor(), Proxy(error), 30.0, said.append)
+    service = ProcessService(Reactor(), Proxy(error), 30.0, None, said.append)
     with pytest.raises(SystemExit) as exit_:
         service.startService()
     assert exit_.value.code == 1
@@ -93,4 +111,28 @@ def test_a_pid_file_that_cannot_be_written_stops_the_start(
 ) -> None:
     with pytest.raises(SystemExit):
         run.write_pid_file(str(tmp_path / "no" / "pid"))
-    assert "pid_file_path" in capfd.readouterr().err
+    assert "sozutw cannot start: " in capfd.readouterr().err
+
+
+def test_twistd_finds_our_log_in_the_application(tmp_path: Path) -> None:
+    writer = FileWriter()
+    observer = LineObserver(writer, LogFilter.parse("info"), "MAIN")
+    reactor, proxy = Reactor(), Proxy()
+    application = Application("sozutw")
+    ProcessService(reactor, proxy, 30.0, observer).setServiceParent(application)
+    assert application.getComponent(ILogObserver) is observer
+
+
+def test_without_a_log_of_ours_the_application_has_none() -> None:
+    application = Application("sozutw")
+    ProcessService(Reactor(), Proxy(), 30.0).setServiceParent(application)
+    assert application.getComponent(ILogObserver) is None
+
+
+def test_a_log_that_cannot_be_opened_stops_the_start(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(log_target=f"file://{tmp_path}/no/log")
+    with pytest.raises(SystemExit):
+        run.make_process(Config(settings=settings), Reactor())
+    assert "sozutw cannot start: " in capfd.readouterr().err

@@ -147,6 +147,18 @@ def test_a_soft_stop_that_fails_becomes_a_hard_one(caplog: pytest.LogCaptureFixt
     assert case.reactor.stops == 1
 
 
+def test_the_process_log_is_reopened_before_the_proxys() -> None:
+    case = Case(0)
+
+    def fail() -> None:
+        case.proxy.calls.append("reopen_log")
+        raise PermissionError
+
+    answered = Signals(case.reactor, case.proxy, 30.0, case.said.append, fail)
+    answered._answer(signal.SIGHUP)
+    assert case.proxy.calls == ["reopen_log", "reopen_logs"]
+
+
 @pytest.mark.usefixtures("own_answers")
 def test_signals_are_answered_from_the_loop_and_never_in_between() -> None:
     case = Case(2)
