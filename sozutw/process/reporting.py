@@ -28,7 +28,9 @@ from sozutw.relay.access import AccessRecord, render_ascii, render_json
 WRITE_SECONDS: Final = 0.2
 """How long a record waits at most before it is written."""
 RECORDS_PER_WRITE: Final = 250
-"""About a millisecond's work; other events get their turn between two writes."""
+"""About a millisecond's work."""
+PAUSE_SECONDS: Final = 0.001
+"""What lies between two writes when one did not do, so that events get their turn."""
 
 Render = Callable[[Sequence[AccessRecord]], bytes]
 
@@ -130,8 +132,7 @@ class AccessLog(Service):
     def _write_some(self) -> None:
         if self._records:
             self._write_batch()
-        # A full list is written on at once, but events that wait come first.
-        seconds = 0.0 if self._records else WRITE_SECONDS
+        seconds = PAUSE_SECONDS if self._records else WRITE_SECONDS
         self._next = self._reactor.callLater(seconds, self._write_some)
 
     def _write_batch(self) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -32,7 +32,6 @@ class LineConnection(Protocol):
     def connectionMade(self) -> None:
         # As its producer we hear when the buffer is full, and can stop filling it.
         self.transport.registerProducer(self, True)
-        self.transport.setTcpKeepAlive(True)
         self._writer.connected(self)
 
     @override
@@ -93,10 +92,12 @@ class TcpWriter(ClientFactory):
     def close(self) -> "Deferred[None]":
         """Send what there is to a connection that stands, and wait a little until it has."""
         assert self._closed is None, "closed once"
-        closed = self._closed = Deferred()
+        closed: Deferred[None] = Deferred()
+        self._closed = closed
         if self._connection is None:
+            closed.callback(None)
             self._give_up()
-            return succeed(None)
+            return closed
         transport = self._connection.transport
         transport.write(self._taken_backlog())
         transport.unregisterProducer()
@@ -131,9 +132,8 @@ class TcpWriter(ClientFactory):
         self.is_paused = False
         if self._closed is not None:
             self._cancel_retry()
-            closed = self._closed
-            if not closed.called:
-                closed.callback(None)
+            if not self._closed.called:
+                self._closed.callback(None)
             return
         self._retry = self._reactor.callLater(self._retry_seconds, self._connect)
         self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS_MAX)
