@@ -91,9 +91,8 @@ class Names:
             del self._asked[question.host]
             if hosts:
                 self._known[question.host] = hosts
-        askers, question.askers = question.askers, []
-        while askers:
-            asker = askers.pop(0)
+        while question.askers:
+            asker = question.askers.pop(0)
             if hosts:
                 asker.name_resolved(hosts)
             else:
