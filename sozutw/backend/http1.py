@@ -24,12 +24,16 @@ from sozutw.transport.splice import Splice, is_available
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.body import ChunkedReader, compose_chunk
 from sozutw.wire.http1.response import parse_response_head
+from sozutw.wire.message import ResponseHead
 
 SPLICED_BYTES_MIN: Final = 256 * 1024
 """A body with less than this left is not worth the two descriptors of a pipe."""
 
 ROUND_TRIP_SECONDS: Final = 1.0
 """A round trip is measured at most so often on one connection."""
+
+KNOWN_BYTES_MAX: Final = 2048
+"""A longer head is not kept for comparison with the next one."""
 
 STATUS_SWITCHING: Final = 101
 STATUS_FINAL_MIN: Final = 200
@@ -68,6 +72,9 @@ class Http1BackendConnection(Protocol):
         self._head_bytes_max = head_bytes_max
         self._seconds = 0.0
         self._buffer = b""
+        self._known: ResponseHead | None = None
+        self._known_raw = b""
+        self._known_method = b""
         self._method = b""
         self._left = 0
         self.is_reusable = False
@@ -222,26 +229,26 @@ class Http1BackendConnection(Protocol):
         assert owner is not None
         if self._buffer:
             data = self._buffer + data
-        try:
-            head = parse_response_head(data, self._method, self._head_bytes_max)
-        except WireError as error:
-            owner.response_broken(error.reason)
-            return
+        raw = self._known_raw
+        if raw and data.startswith(raw) and self._method == self._known_method:
+            # Hot: the very bytes of the last head, as from a server that is asked for the same
+            # thing again within a second. A head is never changed, so the value can be shared.
+            head = self._known
+        else:
+            try:
+                head = parse_response_head(data, self._method, self._head_bytes_max)
+            except WireError as error:
+                owner.response_broken(error.reason)
+                return
+            if head is not None and head.size <= KNOWN_BYTES_MAX:
+                self._known = head
+                self._known_raw = data[: head.size]
+                self._known_method = self._method
         if head is None:
             self._buffer = data
             return
-        status = head.status
-        if status < STATUS_FINAL_MIN:
-            self._buffer = data[head.size :]
-            if status == STATUS_SWITCHING:
-                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-                owner.response_started(head, b"", ended=False)
-                return
-            owner.response_interim(head)
-            if self._buffer and self.owner is owner:
-                rest, self._buffer = self._buffer, b""
-                self.response_bytes -= len(rest)
-                self._receive_head(rest)
+        if head.status < STATUS_FINAL_MIN:
+            self._receive_interim(owner, head, data[head.size :])
             return
         length = head.body_length
         body = data[head.size :] if len(data) > head.size else b""
@@ -256,7 +263,20 @@ class Http1BackendConnection(Protocol):
             return
         self._start_body(owner, head, body)
 
-    def _start_body(self, owner: BackOwner, head: Any, body: bytes) -> None:
+    def _receive_interim(self, owner: BackOwner, head: ResponseHead, rest: bytes) -> None:
+        """A 1xx: the final head, or another protocol, follows."""
+        self._buffer = rest
+        if head.status == STATUS_SWITCHING:
+            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+            owner.response_started(head, b"", ended=False)
+            return
+        owner.response_interim(head)
+        if rest and self.owner is owner:
+            self._buffer = b""
+            self.response_bytes -= len(rest)
+            self._receive_head(rest)
+
+    def _start_body(self, owner: BackOwner, head: ResponseHead, body: bytes) -> None:
         """More of the body is to come, or is framed."""
         self.is_reusable = head.keeps_alive
         if head.fields.is_chunked:

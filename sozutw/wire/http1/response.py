@@ -73,6 +73,7 @@ def parse_response_head(
     head.minor = minor
     head.fields = fields
     head.size = end + 4
+    head.start = b""
     head.keeps_alive = fields.keeps_alive
     if status < 200 or status in _BODILESS or method == b"HEAD":  # noqa: PLR2004  # the 1xx
         _settle_bodiless(head)
