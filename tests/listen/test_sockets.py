@@ -1,0 +1,77 @@
+"""Tests of ``sozutw.listen.sockets``."""
+
+import os
+import socket
+
+import pytest
+
+from sozutw.config.model import InetAddress
+from sozutw.listen.sockets import BACKLOG, CannotListenError, adopt, bind
+
+
+def test_it_listens_and_can_be_shared_by_workers() -> None:
+    with bind(InetAddress("127.0.0.1", 0)) as first:
+        assert first.gettimeout() == 0
+        assert not first.get_inheritable()
+        port = first.getsockname()[1]
+        with (
+            bind(InetAddress("127.0.0.1", port)) as second,
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            assert second.getsockname() == first.getsockname()
+    assert BACKLOG == 1024
+
+
+def test_ipv6_takes_ipv6_only() -> None:
+    with bind(InetAddress("::", 0)) as six:
+        assert six.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        with bind(InetAddress("0.0.0.0", six.getsockname()[1])):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "text"),
+    [
+        ("192.0.2.1", 80, "cannot listen on 192.0.2.1:80: Cannot assign requested address (no i"),
+        ("localhost", 80, "cannot listen on localhost:80: an IP address is needed, not a name"),
+        ("127.0.0.1", 70000, "cannot listen on 127.0.0.1:70000: not a port"),
+    ],
+)
+def test_what_cannot_be_is_said_clearly(host: str, port: int, text: str) -> None:
+    with pytest.raises(CannotListenError) as caught:
+        bind(InetAddress(host, port))
+    assert str(caught.value).startswith(text)
+    assert isinstance(caught.value, OSError)
+
+
+def test_a_port_in_use_is_said_to_be() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = InetAddress("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(CannotListenError) as caught:
+            bind(address)
+    assert "another program listens there" in str(caught.value)
+    assert caught.value.errno is not None
+
+
+def test_a_listening_descriptor_is_adopted() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    server.set_inheritable(True)
+    name = server.getsockname()
+    with adopt(server.detach()) as adopted:
+        assert adopted.getsockname() == name
+        assert adopted.gettimeout() == 0
+        assert not adopted.get_inheritable()
+
+
+def test_anything_else_is_not_and_stays_open() -> None:
+    reading, writing = os.pipe()
+    for descriptor in (reading, writing):
+        with pytest.raises(CannotListenError, match=f"descriptor {descriptor}"):
+            adopt(descriptor)
+        os.close(descriptor)
+    with socket.socket() as idle, pytest.raises(CannotListenError, match="not a listening"):
+        adopt(idle.fileno())
+    with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+        with pytest.raises(CannotListenError):
+            adopt(datagram.fileno())
+        assert datagram.fileno() >= 0
