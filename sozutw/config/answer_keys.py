@@ -6,7 +6,10 @@ from typing import Final
 from sozutw.config.addresses import path_in
 from sozutw.config.table import Table
 
-STATUSES: Final = (301, 302, 308, 400, 401, 404, 408, 413, 421, 429, 431, 502, 503, 504, 507)
+STATUSES: Final = (
+    *(301, 302, 308, 400, 401, 404, 405, 408, 413, 414, 417, 421, 429, 431),
+    *(500, 501, 502, 503, 504, 505, 507),
+)
 """What the proxy answers by itself, and a template may be given for."""
 _FILE: Final = "file://"
 
