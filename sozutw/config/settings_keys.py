@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sozutw.config.log_filter import LogFilter
 from sozutw.config.model import (
     AccessLogFormat,
     MetricDetail,
@@ -15,7 +16,6 @@ from sozutw.config.targets import FileTarget, UnixTarget, parse_target
 BUFFER_SIZE_LEAST: Final = 1024
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 _UNSIGNED_16_MAX: Final = 65_535
-_LEVELS: Final = frozenset({"off", "error", "warn", "info", "debug", "trace"})
 
 _NO_SOCKET: Final = "has no effect; there is no command socket yet"
 _ONE_PROCESS: Final = "has no effect; everything runs in one process until workers come"
@@ -71,12 +71,7 @@ def read_settings(table: Table) -> Settings:
         ctl_command_timeout=table.integer("ctl_command_timeout", defaults.ctl_command_timeout),
         saved_state=table.file_path("saved_state", None),
         automatic_state_save=table.flag("automatic_state_save", default=False),
-        log_level=table.checked(
-            "log_level",
-            is_log_filter,
-            "a level (error, warn, info, debug, trace) or module=level is meant",
-            defaults.log_level,
-        ),
+        log_level=table.parsed("log_level", _log_filter, defaults.log_level),
         log_target=_read_log_target(table, defaults.log_target),
         log_colored=log_colored,
         access_logs_target=_read_access_logs_target(table),
@@ -130,13 +125,10 @@ def read_settings(table: Table) -> Settings:
     return settings
 
 
-def is_log_filter(text: str) -> bool:
-    """Whether this is ``level``, or ``module=level`` and more of them, joined by commas."""
-    for part in text.split(","):
-        module, sign, level = part.strip().rpartition("=")
-        if level.lower() not in _LEVELS or bool(module) is not bool(sign):
-            return False
-    return True
+def _log_filter(text: str) -> str:
+    """Return the text itself, if it is a filter."""
+    LogFilter.parse(text)
+    return text
 
 
 def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
