@@ -14,9 +14,11 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
+    IDelayedCall,
     IHalfCloseableProtocol,
     IProtocol,
     IPushProducer,
+    IReactorTime,
     ITCPTransport,
 )
 from twisted.python.failure import Failure
@@ -133,6 +135,10 @@ class FakeTransport:
         self._is_full = True
         self.buffered_bytes = FULL_BYTES
         self._pause_producer()
+
+    def stop_taking(self) -> None:
+        """The peer stops reading, which the next write finds out: as in life."""
+        self._is_full = True
 
     def drain(self) -> None:
         """The peer reads again, and takes all."""
@@ -352,12 +358,20 @@ class FakeDial:
         self.is_cancelled = False
         self.transport: FakeTransport | None = None
         self.protocol: IProtocol | None = None
+        self.timer: IDelayedCall | None = None
 
     def cancel(self) -> None:
         """Want it no more: the factory hears nothing of it afterwards."""
         if not self.is_over:
-            self.is_over = True
+            self.end()
             self.is_cancelled = True
+
+    def end(self) -> None:
+        """It came to something, or to nothing: no timer runs for it any more."""
+        self.is_over = True
+        timer, self.timer = self.timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
 
     @override
     def __repr__(self) -> str:
@@ -366,9 +380,13 @@ class FakeDial:
 
 
 class FakeDialler:
-    """Record what was dialled; the test completes or fails each dial by hand."""
+    """
+    Record what was dialled; the test completes or fails each dial by hand.
 
-    def __init__(self, clock: object = None) -> None:
+    With a clock a dial that nobody ends fails by itself when its time is over.
+    """
+
+    def __init__(self, clock: IReactorTime | None = None) -> None:
         self.dials: list[FakeDial] = []
         self.clock = clock
 
@@ -376,7 +394,13 @@ class FakeDialler:
         """Begin to connect; nothing is called before the test says so."""
         dial = FakeDial(address, factory, seconds_max)
         self.dials.append(dial)
+        if self.clock is not None:
+            index = len(self.dials) - 1
+            dial.timer = self.clock.callLater(seconds_max, self._time_out, index)
         return dial
+
+    def _time_out(self, index: int) -> None:
+        self.fail(index, error.TimeoutError())
 
     @property
     def pending(self) -> list[FakeDial]:
@@ -389,7 +413,7 @@ class FakeDialler:
         if dial.is_cancelled:
             return None
         assert not dial.is_over, f"{dial} has already ended"
-        dial.is_over = True
+        dial.end()
         peer: IAddress
         if hasattr(dial.address, "path"):
             peer = UNIXAddress(dial.address.path)
@@ -408,7 +432,7 @@ class FakeDialler:
         if dial.is_cancelled:
             return
         assert not dial.is_over, f"{dial} has already ended"
-        dial.is_over = True
+        dial.end()
         dial.factory.clientConnectionFailed(
             dial, Failure(reason or error.ConnectionRefusedError("Connection refused"))
         )

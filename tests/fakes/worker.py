@@ -4,6 +4,7 @@ A whole worker in memory: real parsers, exchanges, sessions and pool over fake s
 The test plays the clients, the backends and the loop; ``Clock`` is the time.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,11 +68,18 @@ class NoChance:
 class FakeClient:
     """The client's end of one accepted connection."""
 
-    def __init__(self, world: "FakeWorld", connection: Http1FrontendConnection) -> None:
+    def __init__(
+        self, world: "FakeWorld", connection: Http1FrontendConnection, address: IPv4Address
+    ) -> None:
         self.world = world
         self.connection = connection
-        self.transport = FakeTransport(clock=world.clock)
+        self.transport = FakeTransport(peer=address, clock=world.clock)
         self.transport.connect(connection)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the proxy has closed, or is about to."""
+        return self.transport.disconnected or self.transport.disconnecting
 
     def send(self, data: bytes) -> None:
         """Send bytes to the proxy."""
@@ -82,9 +90,33 @@ class FakeClient:
         """Send a GET."""
         self.send(b"GET %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (path, host, extra))
 
+    def post(self, path: bytes = b"/", body: bytes = b"", host: bytes = b"example.com") -> None:
+        """Send a POST, whole."""
+        self.send(
+            b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (path, host, len(body), body)
+        )
+
+    def ask(self, method: str, path: bytes) -> None:
+        """Send a whole request by its method; a POST has a body that names its path."""
+        if method == "POST":
+            self.post(path, b"body of " + path)
+        else:
+            self.send(b"%b %b HTTP/1.1\r\nHost: example.com\r\n\r\n" % (method.encode(), path))
+
     def received(self) -> bytes:
         """Return what came since the last call."""
         return self.transport.take()
+
+    def answer(self) -> tuple[int, bytes]:
+        """Return status and body of the one response, by length, that came since the last call."""
+        data = self.received()
+        assert data, "no answer"
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        assert length is not None, head
+        assert len(body) == int(length[1]), data
+        return int(head[9:12]), body
 
     def hang_up(self) -> None:
         """Say that no more will be sent."""
@@ -133,6 +165,7 @@ class FakeWorld:
             )
         )
         self.apply(ActivateListener(LISTENER))
+        self.clients: list[FakeClient] = []
         for name in backends:
             self.add_backend(name)
 
@@ -146,13 +179,18 @@ class FakeWorld:
         address = InetAddress(f"10.1.0.{ord(name[0]) - ord('A') + 1}", 80)
         return Backend(cluster_id or self.cluster.cluster_id, name, address)
 
-    def add_backend(self, name: str) -> None:
-        """Configure a backend: A is 10.1.0.1, B is 10.1.0.2 and so on."""
-        self.apply(AddBackend(self.backend_value(name)))
+    def add_cluster(self, cluster: Cluster, hostname: str) -> None:
+        """Configure one more cluster, and that requests for a host go there."""
+        rule = FrontendRule(LISTENER, hostname, cluster_id=cluster.cluster_id)
+        self.apply(AddCluster(cluster), AddHttpFrontend(rule))
 
-    def remove_backend(self, name: str) -> None:
+    def add_backend(self, name: str, cluster_id: str | None = None) -> None:
+        """Configure a backend: A is 10.1.0.1, B is 10.1.0.2 and so on."""
+        self.apply(AddBackend(self.backend_value(name, cluster_id)))
+
+    def remove_backend(self, name: str, cluster_id: str | None = None) -> None:
         """Take a backend out of the configuration."""
-        value = self.backend_value(name)
+        value = self.backend_value(name, cluster_id)
         self.apply(RemoveBackend(value.cluster_id, value.backend_id, value.address))
 
     def state(self, name: str) -> BackendState:
@@ -163,12 +201,22 @@ class FakeWorld:
                     return state
         raise KeyError(name)
 
+    def let_be_next(self, name: str) -> None:
+        """Turn the rotation until it is that backend's turn."""
+        cluster = self.state(name).cluster
+        ids = [state.backend_id for state in cluster.backends]
+        before = ids[ids.index(name) - 1]
+        chosen = None
+        while chosen is None or chosen.backend_id != before:
+            chosen = cluster.choose(self.clock.seconds(), None, self.chance.random)
+
     def client(self) -> FakeClient:
         """Accept a client."""
         listener = self.applier.listeners[LISTENER]
         factory = self.worker.factory_of(listener)
-        connection = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 54321))
-        client = FakeClient(self, connection)
+        address = IPv4Address("TCP", "192.0.2.1", 54321 + len(self.clients))
+        client = FakeClient(self, factory.buildProtocol(address), address)
+        self.clients.append(client)
         self.check()
         return client
 
@@ -187,17 +235,23 @@ class FakeWorld:
         assert isinstance(address, InetAddress)
         return chr(ord("A") + int(address.host.rpartition(".")[2]) - 1)
 
-    def connect(self) -> FakeTransport:
+    def dial(self, name: str | None = None) -> FakeDial:
+        """Return the only dial that is under way, or the only one to that backend."""
+        dials = [dial for dial in self.dials if name is None or self.name_of(dial) == name]
+        assert len(dials) == 1, (name, self.dials)
+        return dials[0]
+
+    def connect(self, name: str | None = None) -> FakeTransport:
         """Let the only dial that is under way succeed; return the backend's end."""
-        (dial,) = self.dials
+        dial = self.dial(name)
         transport = self.dialler.complete(self.dialler.dials.index(dial))
         assert transport is not None
         self.check()
         return transport
 
-    def refuse(self, reason: Exception | None = None) -> None:
+    def refuse(self, name: str | None = None, reason: Exception | None = None) -> None:
         """Let the only dial that is under way fail."""
-        (dial,) = self.dials
+        dial = self.dial(name)
         self.dialler.fail(self.dialler.dials.index(dial), reason)
         self.check()
 
@@ -218,9 +272,18 @@ class FakeWorld:
         for cluster in self.applier.clusters.values():
             cluster.check_invariants()
 
-    def assert_baseline(self) -> None:
+    def outcomes(self) -> list[tuple[int, str]]:
+        """Return what the access records say: each status, and the backend last used."""
+        return [(record.status, record.backend_id) for record in self.records]
+
+    def assert_baseline(self, *, closes_clients: bool = True) -> None:
         """Nothing is left of anything: I6."""
         self.turn()
+        if closes_clients:
+            for client in self.clients:
+                client.reset()
+            self.turn()
+        assert len(self.records) == self.worker.counters.requests
         counters = self.worker.counters
         assert len(self.worker.sessions) == 0
         assert self.worker.connector.pool.idle_total == len(self.worker.connector.pool)
@@ -236,6 +299,16 @@ class FakeWorld:
         assert counters.backend_connections == 0
         for state in self.states():
             assert state.connections == 0
+        for client in self.clients:
+            assert client.transport.disconnected
+        for dial in self.dialler.dials:
+            assert dial.is_over
+            assert dial.transport is None or dial.transport.disconnected, dial
+        for listener in self.applier.listeners.values():
+            assert listener.counters.connections == 0
+        for cluster in self.applier.clusters.values():
+            assert cluster.counters.active_requests == 0
+        assert self.worker.sessions.address_counts.total() == 0
         assert not self.clock.getDelayedCalls()
         self.check()
 
