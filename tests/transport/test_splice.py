@@ -228,6 +228,33 @@ def test_bytes_written_before_go_out_first(two: Two) -> None:
     two.loop.run_until(lambda: two.source.protocol.data == b"NEXT")
 
 
+def test_room_in_the_kernel_does_not_let_the_body_overtake_the_head(two: Two) -> None:
+    head = b"h" * 8_000_000
+    two.sink.transport.write(head)
+    two.splice(4)
+    two.source.peer.send(b"body")
+    two.sink.read()
+    two.source.transport.doRead()
+    assert two.moved == []
+    two.run_until_ended()
+    two.loop.run_until(lambda: len(two.sink.read()) >= len(head) + 4)
+    assert two.sink.read() == head + b"body"
+
+
+def test_a_reset_is_not_mistaken_for_an_end_in_order(two: Two) -> None:
+    """The splice learns of it in the transport's stead, and the kernel tells it only once."""
+    two.splice(100)
+    two.source.peer.send(b"part")
+    two.loop.run_until(lambda: two.moved)
+    two.source.reset()
+    two.loop.run_until(lambda: two.source.protocol.lost)
+    assert two.source.protocol.lost is not None
+    assert two.source.protocol.lost.check(ConnectionLost)
+    (outcome,) = two.outcomes
+    assert outcome is not None
+    assert outcome.check(ConnectionLost)
+
+
 def test_a_producer_paused_before_is_resumed(two: Two) -> None:
     from tests.fakes.benches import Producer
 
