@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from twisted.internet import error
-from twisted.internet.interfaces import IAddress, IConnector, IReactorTime
+from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -22,6 +22,7 @@ from sozutw.config.model import BackendAddress, InetAddress
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.ports import BackOwner, BackSide, DialFailure
 from sozutw.sessions.manager import SessionManager
+from sozutw.transport.patience import Wheel
 from sozutw.transport.socket_facts import is_still_open
 
 
@@ -79,7 +80,7 @@ class Connector:
         dialler: Dialler,
         pool: ConnectionPool[Http1BackendConnection],
         sessions: SessionManager,
-        clock: IReactorTime,
+        wheel: Wheel,
         counters: WorkerCounters,
         random: Callable[[], float],
         *,
@@ -90,14 +91,14 @@ class Connector:
         self._dialler = dialler
         self.pool = pool
         self.sessions = sessions
-        self._clock = clock
+        self._wheel = wheel
         self._counters = counters
         self._random = random
         self._idle_seconds_max = idle_seconds_max
         self._head_bytes_max = head_bytes_max
         self._forget_name = forget_name
         self._issue = sessions.tokens.issue
-        self._now = clock.seconds
+        self._now = wheel.now
 
     def lease(
         self, state: BackendState, owner: BackOwner, seconds: float, *, sure: bool
@@ -180,7 +181,7 @@ class Connector:
     def _fresh(self, state: BackendState) -> Http1BackendConnection:
         return Http1BackendConnection(
             state,
-            self._clock,
+            self._wheel,
             self._head_bytes_max,
             self.dropped,
         )
@@ -190,10 +191,10 @@ class Connector:
     ) -> BackSide:
         connection.owner = owner
         self._count()
-        began = self._clock.seconds()
+        began = self._now()
 
         def ended(state: BackendState, succeeded: bool) -> None:
-            now = self._clock.seconds()
+            now = self._now()
             if succeeded:
                 self._succeeded(state, now, now - began)
             else:
@@ -235,6 +236,8 @@ class Connector:
         patience.touched = self._now()
         if patience.seconds != self._idle_seconds_max:
             patience.allow(self._idle_seconds_max)
+        if connection.is_paused:
+            connection.read_on()
         surplus = self.pool.check_in(connection)
         self.sessions.forget(token)
         if surplus is not None:

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -19,7 +19,7 @@ from zope.interface import implementer
 from sozutw.balancing.backends import BackendState
 from sozutw.relay.ports import BackOwner, DialFailure, FrontSide, Sink
 from sozutw.sessions.tokens import Token
-from sozutw.transport.patience import Patience
+from sozutw.transport.patience import Patience, Wheel
 from sozutw.transport.splice import Splice, is_available
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.body import ChunkedReader, compose_chunk
@@ -39,6 +39,10 @@ STATUS_SWITCHING: Final = 101
 STATUS_FINAL_MIN: Final = 200
 
 
+def ignore(data: bytes) -> None:
+    """A late callback of a connection that has no owner any more changes nothing."""
+
+
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class Http1BackendConnection(Protocol):
     """
@@ -51,7 +55,7 @@ class Http1BackendConnection(Protocol):
     def __init__(
         self,
         state: BackendState,
-        clock: IReactorTime,
+        wheel: Wheel,
         head_bytes_max: int,
         dropped: Callable[["Http1BackendConnection"], None],
     ) -> None:
@@ -67,8 +71,8 @@ class Http1BackendConnection(Protocol):
         """What can cancel the dial, while there is one."""
         self._dropped = dropped
         self._is_dropped = False
-        self._now = clock.seconds
-        self.patience = Patience(clock, self._expired)
+        self._now = wheel.now
+        self.patience = Patience(wheel, self._expired)
         self._head_bytes_max = head_bytes_max
         self._seconds = 0.0
         self._buffer = b""
@@ -79,6 +83,7 @@ class Http1BackendConnection(Protocol):
         self._left = 0
         self.is_reusable = False
         """Whether it can serve another exchange, as far as the last one tells."""
+        self.is_paused = False
         self._sink: Sink = self._receive_unexpected
         self._chunks: ChunkedReader | None = None
         self._splice: Splice | None = None
@@ -125,8 +130,8 @@ class Http1BackendConnection(Protocol):
         self.owner = None
         self.is_open = False
         self.patience.cancel()
-        self.dataReceived = self._ignore  # type: ignore[method-assign]
-        self._sink = self.write = self._ignore
+        self.dataReceived = ignore  # type: ignore[method-assign]
+        self._sink = self.write = ignore
         splice, self._splice = self._splice, None
         if splice is not None:
             splice.stop()
@@ -178,9 +183,14 @@ class Http1BackendConnection(Protocol):
         """Hand the response's body to ``sink``."""
         self._sink = sink
 
+    def wait(self, seconds: float) -> None:
+        """Wait so long for the backend from now on."""
+        self.patience.allow(seconds)
+
     def pause(self) -> None:
         """Read no more: the client cannot take it. The backend's silence is our doing then."""
         if self._splice is None:
+            self.is_paused = True
             transport: Any = self.transport
             transport.pauseProducing()
             self.patience.seconds = inf
@@ -188,9 +198,14 @@ class Http1BackendConnection(Protocol):
     def resume(self) -> None:
         """Read on."""
         if self.owner is not None:
-            transport: Any = self.transport
             self.patience.allow(self._seconds)
-            transport.resumeProducing()
+            self.read_on()
+
+    def read_on(self) -> None:
+        """An idle connection must be read too, or nobody sees that it has ended."""
+        transport: Any = self.transport
+        self.is_paused = False
+        transport.resumeProducing()
 
     def tunnel(self, sink: Sink, seconds: float) -> bytes:
         """Pass every byte to ``sink`` from now on; return those that came with the head."""
@@ -363,16 +378,13 @@ class Http1BackendConnection(Protocol):
         else:
             self.is_reusable = False
 
-    def _ignore(self, data: bytes) -> None:
-        """A late callback of a connection that has no owner any more changes nothing."""
-
     # The end, in its kinds.
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self._is_dropped:
             self._ended(cleanly=isinstance(reason.value, ConnectionDone))
-        self.dataReceived = self._ignore  # type: ignore[method-assign]
+        self.dataReceived = ignore  # type: ignore[method-assign]
         self.transport = None
 
     def readConnectionLost(self) -> None:

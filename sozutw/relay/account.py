@@ -40,6 +40,11 @@ class Account:
     """What was built for the backend; empty as long as no cluster counts this exchange."""
     _request_ended = False
     _body_kept = 0
+    """So much of the request's body is in ``_request``."""
+    _body_seen = 0
+    """How much of it had come when the backend's silence was last looked at."""
+    _response_seen = 0
+    """In a tunnel: what had come from the backend when the client's silence was looked at."""
     _dials = 0
     _tried: tuple[BackendState, ...] = ()
     _failure: DialFailure | None = None

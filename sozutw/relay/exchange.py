@@ -71,7 +71,10 @@ class Exchange(Account):
         if ended and head.fields.is_chunked:
             request += compose_last_chunk(trailers)
         self._request = request
-        self._body_kept = len(body)
+        self._body_kept = self._body_seen = len(body)
+        front = self._front
+        if front.patience.seconds != route.front_seconds:
+            front.wait(route.front_seconds)  # The limit for a head is not one for its answer.
         self._connect(None)
 
     def start_broken(self, reason: str, status: int) -> None:
@@ -86,8 +89,16 @@ class Exchange(Account):
         """The last byte of the request's body was handed over."""
         assert not self._request_ended
         self._request_ended = True
-        if self._back is not None and self._head.fields.is_chunked:
-            self._back.write(compose_last_chunk(trailers))
+        back = self._back
+        if back is None:
+            return
+        self._body_seen = self._front.body_bytes
+        back.touch()
+        if self._head.fields.is_chunked:
+            last = compose_last_chunk(trailers)
+            if self._body_seen == self._body_kept:
+                self._request += last  # It is still whole, and may be sent again.
+            back.write(last)
 
     def request_broken(self, reason: str, status: int) -> None:
         """What came as the request's body is not one."""
@@ -108,7 +119,9 @@ class Exchange(Account):
         """The client was silent, or took nothing, for too long."""
         match self._stage:
             case Stage.TUNNEL:
-                self._end_tunnel("frontend socket timeout")
+                self._client_silent_in_tunnel()
+            case Stage.RELAYING if self._front.has_taken_all():
+                self._front.wait(self._front.patience.seconds)  # It is the backend's turn.
             case Stage.RELAYING:
                 self._cut("client_timeout_during_response")
             case _ if not self._request_ended:
@@ -241,7 +254,18 @@ class Exchange(Account):
                 self._hung_up()
 
     def response_timed_out(self) -> None:
-        """The backend was silent for too long."""
+        """The backend was silent for too long, unless it was listening all the while."""
+        back = self._back
+        route = self._route
+        assert back is not None
+        assert route is not None
+        body_bytes = self._front.body_bytes
+        if body_bytes > self._body_seen:
+            # No chunk of an upload tells the backend's timer of itself: it is asked here.
+            self._body_seen = body_bytes
+            is_tunnel = self._stage is Stage.TUNNEL
+            back.wait(route.tunnel_seconds if is_tunnel else route.back_seconds)
+            return
         match self._stage:
             case Stage.TUNNEL:
                 self._end_tunnel("backend socket timeout")
@@ -326,6 +350,8 @@ class Exchange(Account):
         else:
             self._stage = Stage.CONNECTING
             self._dials += 1
+            # The client may have been paused for the one that hung up.
+            self._front.resume(route.front_seconds)
             if not self._request_ended:
                 self._front.hold_body()
             back = means.connector.replace(hung_up, state, self, route.connect_seconds)
@@ -374,8 +400,6 @@ class Exchange(Account):
         if not self._request_ended:
             sink = back.write_chunk if head.fields.is_chunked else back.write
             front.take_body(sink, back)
-        if front.patience.seconds != route.front_seconds:
-            front.wait(route.front_seconds)
 
     def _is_replayable(self) -> bool:
         """Return whether the request can be sent again: it does no harm and is all here."""
@@ -395,6 +419,7 @@ class Exchange(Account):
             or (back.has_sent_nothing() and self._front.body_bytes == self._body_kept)
         ):
             self._tried += (back.state,)
+            self._failure = None
             self._connect(back)
             return
         self._refuse(BAD_GATEWAY, "backend closed before its response")
@@ -430,6 +455,7 @@ class Exchange(Account):
             self.response_broken("a 101 that nobody asked for")
             return
         self._stage = Stage.TUNNEL
+        self._response_seen = back.response_bytes
         self._means.counters.websocket_sessions += 1
         line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
         added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
@@ -451,6 +477,18 @@ class Exchange(Account):
             self._end_tunnel("")
         else:
             other.finish()
+
+    def _client_silent_in_tunnel(self) -> None:
+        """The client sent nothing, which is well as long as it is sent something."""
+        back = self._back
+        route = self._route
+        assert back is not None
+        assert route is not None
+        if back.response_bytes > self._response_seen:
+            self._response_seen = back.response_bytes
+            self._front.wait(route.tunnel_seconds)
+        else:
+            self._end_tunnel("frontend socket timeout")
 
     def _end_tunnel(self, message: str) -> None:
         self._drop_back()

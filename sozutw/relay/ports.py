@@ -75,6 +75,9 @@ class FrontSide(Protocol):
     def resume(self, seconds: float) -> None:
         """Read on; the client may be silent for ``seconds``."""
 
+    def has_taken_all(self) -> bool:
+        """Return whether the client took every byte that was passed to it."""
+
     def body_is_short(self) -> bool:
         """Return whether what is left of the request's body may be read away."""
 
@@ -112,6 +115,9 @@ class BackSide(Protocol):
 
     def write_chunk(self, data: bytes) -> None:
         """Pass body bytes as one chunk."""
+
+    def wait(self, seconds: float) -> None:
+        """The backend may be silent for so long from now on."""
 
     def has_sent_nothing(self) -> bool:
         """Return whether the kernel surely took no byte of the request."""

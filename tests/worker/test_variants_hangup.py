@@ -274,6 +274,21 @@ def test_v9_a_put_of_which_no_byte_came_yet_goes_to_another_with_its_body() -> N
     world.assert_baseline()
 
 
+def test_v9_a_chunked_put_that_turned_out_empty_is_sent_again_with_its_end() -> None:
+    world = FakeWorld("A", "B")
+    client = world.client()
+    client.send(b"PUT /1 HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n")
+    a = world.connect("A")
+    client.send(b"0\r\n\r\n")
+    assert a.take().endswith(b"\r\n\r\n0\r\n\r\n")
+    a.hang_up()
+    b = world.connect("B")
+    assert b.take().endswith(b"\r\n\r\n0\r\n\r\n")
+    b.receive(ok(b"done"))
+    assert client.answer() == (200, b"done")
+    world.assert_baseline()
+
+
 @BOTH
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
 def test_v10_an_interim_response_forbids_a_replay(method: str, interim: bytes) -> None:
