@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from typing_extensions import override
@@ -23,6 +22,5 @@ class Http1FrontendFactory(Factory):
         counters = self._entrance.listener.counters
         counters.accepted += 1
         peer: Any = addr
-        if isinstance(peer, IPv4Address | IPv6Address):
-            return Http1FrontendConnection(self._entrance, peer.host, peer.port)
-        return Http1FrontendConnection(self._entrance, "unix", 0)
+        host = getattr(peer, "host", "unix")
+        return Http1FrontendConnection(self._entrance, host, getattr(peer, "port", 0))

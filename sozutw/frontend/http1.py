@@ -49,7 +49,7 @@ class Entrance:
 
 
 def ignore(data: bytes) -> None:
-    """Nothing that comes now matters. (A function: a bound method would be a cycle.)"""
+    """Nothing that comes now matters; a function, for a bound method would be a cycle."""
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)

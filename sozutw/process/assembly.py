@@ -19,6 +19,7 @@ from sozutw.relay.ports import Means
 from sozutw.relay.route import ListenerState
 from sozutw.sessions.manager import SessionManager
 from sozutw.sessions.tokens import Tokens
+from sozutw.transport.patience import Wheel
 
 
 class Chance(Protocol):
@@ -52,6 +53,7 @@ class Worker:
     ) -> None:
         chance = chance or random.Random()  # noqa: S311 - picks a backend, not a secret
         self.counters = WorkerCounters()
+        self.wheel = Wheel(clock)
         self.counters.client_connections_max = sessions_max
         self.sessions = SessionManager(
             clock,
@@ -67,7 +69,7 @@ class Worker:
             dialler,
             ConnectionPool(settings.backend_idle_connections_max),
             self.sessions,
-            clock,
+            self.wheel,
             self.counters,
             chance.random,
             idle_seconds_max=settings.backend_idle_timeout,
@@ -89,11 +91,10 @@ class Worker:
             places_per_address=settings.max_connections_per_ip,
             retry_after=settings.retry_after,
         )
-        self.clock = clock
 
     def factory_of(self, listener: ListenerState) -> Http1FrontendFactory:
         """Return what makes the connections of a listener."""
-        return Http1FrontendFactory(Entrance(listener, self.means, self.sessions, self.clock))
+        return Http1FrontendFactory(Entrance(listener, self.means, self.sessions, self.wheel))
 
     def check_invariants(self) -> None:
         """Sweep everything that must agree."""

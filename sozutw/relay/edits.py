@@ -7,7 +7,7 @@ one, and sent again unchanged on a retry. The order of the added fields is Sōzu
 
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from sozutw.config.model import HttpListener
+from sozutw.relay.route import ListenerState
 from sozutw.routing.affinity import without_cookie
 from sozutw.wire.message import RequestHead, ResponseHead
 
@@ -22,42 +22,23 @@ class Provenance:
     What the client itself claims is believed only of the listener's trusted proxies.
     """
 
-    __slots__ = (
-        "_real_ip",
-        "element",
-        "elides_real_ip",
-        "id_name",
-        "ip",
-        "is_trusted",
-        "lines",
-        "port",
-    )
+    __slots__ = ("element", "id_name", "ip", "is_trusted", "lines", "listener")
 
-    def __init__(self, listener: HttpListener, ip: str, port: int) -> None:
-        public = listener.public_address or listener.address
-        by = public.host
-        self.ip = ip.encode()
-        self.port = b"%d" % public.port
-        self.is_trusted = _is_in(ip, listener.trusted_proxies)
-        self.elides_real_ip = listener.elide_x_real_ip
-        self.id_name = listener.sozu_id_header.encode()
-        client = f"[{ip}]" if ":" in ip else ip
-        quoted_by = f'"[{by}]"' if ":" in by else by
-        self.element = f'proto=http;for="{client}:{port}";by={quoted_by}'.encode()
-        self._real_ip = b"X-Real-IP: " + self.ip + b"\r\n" if listener.send_x_real_ip else b""
-        self.lines = self._compose(b"", b"", b"http", self.port)
-        """What is added for a client that claims nothing, or is not believed."""
-
-    def _compose(self, chain: bytes, forwarded: bytes, proto: bytes, port: bytes) -> bytes:
-        return b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b" % (
-            chain,
-            self.ip,
-            forwarded,
+    def __init__(self, listener: ListenerState, ip: str, port: int) -> None:
+        self.listener = listener
+        self.id_name = listener.id_name
+        own = self.ip = ip.encode()
+        # Hot: two formattings for each new connection.
+        client = b"[%b]" % own if b":" in own else own
+        self.element = b'proto=http;for="%b:%d";by=%b' % (client, port, listener.by)
+        self.is_trusted = _is_in(ip, listener.listener.trusted_proxies)
+        self.lines = b"X-Forwarded-For: %b\r\nForwarded: %b\r\n%b%b" % (
+            own,
             self.element,
-            self._real_ip,
-            b"X-Forwarded-Port: %b\r\n" % port if port else b"",
-            b"X-Forwarded-Proto: %b\r\n" % proto if proto else b"",
+            b"X-Real-IP: %b\r\n" % own if listener.listener.send_x_real_ip else b"",
+            listener.port_and_proto,
         )
+        """What is added for a client that claims nothing, or is not believed."""
 
     def lines_for(self, head: RequestHead) -> bytes:
         """Return what is added for a trusted client, whose own claims are kept."""
@@ -68,11 +49,15 @@ class Provenance:
         kept = [b"X-Forwarded-Proto: " + value for value in fields.x_forwarded_proto]
         kept += [b"X-Forwarded-Port: " + value for value in fields.x_forwarded_port]
         kept += [b"X-Forwarded-Host: " + value for value in fields.x_forwarded_host]
-        own = self._compose(
+        listener = self.listener
+        own = b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b" % (
             chain,
+            self.ip,
             forwarded,
-            b"" if fields.x_forwarded_proto else b"http",
-            b"" if fields.x_forwarded_port else self.port,
+            self.element,
+            b"X-Real-IP: %b\r\n" % self.ip if listener.listener.send_x_real_ip else b"",
+            b"" if fields.x_forwarded_port else b"X-Forwarded-Port: %d\r\n" % listener.port,
+            b"" if fields.x_forwarded_proto else b"X-Forwarded-Proto: http\r\n",
         )
         return b"".join(line + b"\r\n" for line in kept) + own
 
@@ -103,7 +88,7 @@ def compose_request(
         cookies = fields.cookies
         values = cookies if sticky_name is None else without_cookie(cookies, sticky_name)
         kept += b"".join([b"Cookie: " + value + b"\r\n" for value in values])
-    if fields.x_real_ip and not provenance.elides_real_ip:
+    if fields.x_real_ip and not provenance.listener.listener.elide_x_real_ip:
         kept += b"".join([b"X-Real-IP: " + value + b"\r\n" for value in fields.x_real_ip])
     if fields.is_chunked:
         end = b"Transfer-Encoding: chunked\r\n\r\n"

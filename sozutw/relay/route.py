@@ -112,7 +112,16 @@ class ListenerState:
     An exchange reads ``router`` once, when it starts, and keeps the Route that it found.
     """
 
-    __slots__ = ("answers", "counters", "id_name", "listener", "port", "router")
+    __slots__ = (
+        "answers",
+        "by",
+        "counters",
+        "id_name",
+        "listener",
+        "port",
+        "port_and_proto",
+        "router",
+    )
 
     def __init__(self, listener: HttpListener) -> None:
         self.counters = ListenerCounters()
@@ -124,4 +133,9 @@ class ListenerState:
         self.listener = listener
         self.answers = Answers(listener.answers)
         self.id_name = listener.sozu_id_header.encode()
-        self.port = (listener.public_address or listener.address).port
+        public = listener.public_address or listener.address
+        self.port = public.port
+        by = public.host.encode()
+        self.by = b'"[%b]"' % by if b":" in by else by
+        """How Forwarded names us."""
+        self.port_and_proto = b"X-Forwarded-Port: %d\r\nX-Forwarded-Proto: http\r\n" % self.port
