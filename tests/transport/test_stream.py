@@ -13,10 +13,8 @@ import pytest
 from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadWriteDescriptor
-from twisted.internet.protocol import Factory
 from zope.interface.verify import verifyObject
 
-from sozutw.transport.socket_facts import is_still_open
 from sozutw.transport.stream import (
     READ_BYTES,
     READ_BYTES_MAX,
@@ -371,40 +369,6 @@ def test_a_round_trip_takes_time(make_bench: MakeBench) -> None:
     bench.transport.write(b"ping")
     bench.settle()
     assert 0 < bench.transport.round_trip_us() < 10_000_000
-
-
-def test_stock_transports_can_be_asked_too(direct: HandRunLoop) -> None:
-    protocols: list[Recorder] = []
-
-    def build() -> Recorder:
-        protocols.append(Recorder())
-        return protocols[-1]
-
-    factory = Factory.forProtocol(build)  # type: ignore[arg-type]
-    factory.noisy = False  # type: ignore[attr-defined]
-    port = direct.reactor.listenTCP(0, factory, interface="127.0.0.1")
-    peer = socket.create_connection(("127.0.0.1", port.getHost().port))
-    direct.run_until(lambda: protocols)
-    transport: Any = protocols[0].transport
-    assert is_still_open(transport)
-    transport.pauseProducing()
-    peer.send(b"?")
-    assert not is_still_open(transport)
-    transport.loseConnection()
-    direct.settle()
-    assert not is_still_open(transport)
-    port.stopListening()
-    direct.settle()
-    peer.close()
-
-
-def test_ours_can_be_asked_by_the_same_function(direct: HandRunLoop) -> None:
-    bench = RealBench(Recorder(), direct)
-    assert is_still_open(bench.transport)
-    bench.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    bench.peer.close()
-    assert not is_still_open(bench.transport)
-    bench.close()
 
 
 def test_it_is_small(direct: HandRunLoop) -> None:
