@@ -99,7 +99,6 @@ class Http1BackendConnection(Protocol):
         self.dial = None
         self.is_open = True
         self.write = transport.write
-        transport.setTcpNoDelay(True)
         transport.registerProducer(self, True)
         assert self.owner is not None
         self.owner.backend_connected()

@@ -179,11 +179,16 @@ class RequestBody:
         """Whether the kernel moves it; then it pauses by itself."""
         return self._splice is not None
 
-    def stop(self) -> None:
-        """Nobody wants the rest: the bytes stay where they are."""
+    def stop(self) -> bool:
+        """
+        Nobody wants the rest; returns whether there is any.
+
+        The bytes stay where they are, but for those that a splice has taken out already.
+        """
         splice, self._splice = self._splice, None
         if splice is not None:
-            splice.stop()
+            self._left -= splice.stop()
+        return self._chunks is not None or self._left > 0
 
     def _moved(self, size: int) -> None:
         self._front.body_bytes += size

@@ -332,7 +332,9 @@ class Http1FrontendConnection(Protocol):
         # Read the rest of the body away; there is little of it, and its end is known.
         body = self._body
         assert body is not None
-        body.stop()
+        if not body.stop():
+            self.body_ended(NO_TRAILERS, b"")
+            return
         self.patience.allow(min(LINGER_SECONDS, self._idle_seconds))
         body.take(self._read_away, None)
         self._resume_reading()
@@ -362,6 +364,13 @@ class Http1FrontendConnection(Protocol):
         self.dataReceived = ignore  # type: ignore[method-assign]
         if transport is not None:
             transport.abortConnection()
+
+    def cut(self) -> None:
+        """Close at once by a reset: the end of what was sent so far must not look like one."""
+        reset = getattr(self.transport, "reset", None)
+        if reset is not None:
+            reset()
+        self.abort()
 
     # What the session manager asks for.
 

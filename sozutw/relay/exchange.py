@@ -575,7 +575,7 @@ class Exchange(Account):
         self._drop_back()
         front = self._front
         self._end(message, is_error=True)
-        front.abort()
+        front.cut()
 
     def _count_body(self, back: BackSide) -> None:
         """Remember how much of a body, or of a tunnel, went to the client."""

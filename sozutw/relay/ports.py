@@ -93,7 +93,7 @@ class FrontSide(Protocol):
     def finish(self) -> None:
         """Tell the client that no more bytes will come (a half-close)."""
 
-    def abort(self) -> None:
+    def cut(self) -> None:
         """Close at once, so that what was sent cannot look whole."""
 
 

@@ -281,6 +281,8 @@ def _begin(peer: IAddress) -> tuple[socket.socket, int]:
         target = (peer.host, peer.port)
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock, sock.connect_ex(target)
     except BaseException:
         sock.close()

@@ -10,6 +10,7 @@ It uses private names of Twisted; ``transport.reactor`` looks whether they still
 """
 
 import errno
+from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Any
 
@@ -32,6 +33,11 @@ class DirectEPollReactor(EPollReactor):
     delivers_by_identity = True
     """An event only reaches the descriptor that it was collected for."""
 
+    def __init__(self) -> None:
+        self.soon: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+        """What shall be called after the events at hand; see ``transport.loop.call_soon``."""
+        super().__init__()  # type: ignore[no-untyped-call]
+
     @override
     def doPoll(self, timeout: float | None) -> None:  # noqa: C901  # a call saved for each event
         """
@@ -42,7 +48,8 @@ class DirectEPollReactor(EPollReactor):
         selectables: Any = self._selectables
         try:
             ready = self._poller.poll(
-                -1 if timeout is None else timeout, min(len(selectables), EVENTS_MAX) or 1
+                0 if self.soon else -1 if timeout is None else timeout,
+                min(len(selectables), EVENTS_MAX) or 1,
             )
         except OSError as fault:
             if fault.errno == errno.EINTR:
@@ -83,8 +90,27 @@ class DirectEPollReactor(EPollReactor):
                 _log.failure("{descriptor} failed", descriptor=selectable)
             if why:
                 self._disconnect(selectable, why, in_read)
+        if self.soon:
+            self._call_those_of_soon()
 
     doIteration = doPoll  # noqa: N815
+
+    def forget(self, fd: int) -> None:
+        """A descriptor is about to be closed, which takes it out of the kernel's set too."""
+        reads: Any = self._reads
+        writes: Any = self._writes
+        selectables: Any = self._selectables
+        reads.discard(fd)
+        writes.discard(fd)
+        selectables.pop(fd, None)
+
+    def _call_those_of_soon(self) -> None:
+        calls, self.soon = self.soon, []
+        for call, args in calls:
+            try:
+                call(*args)
+            except BaseException:  # noqa: BLE001  # the others are blameless
+                _log.failure("{call} failed", call=call)
 
     def _disconnect(self, selectable: Any, why: BaseException, in_read: bool) -> None:
         try:

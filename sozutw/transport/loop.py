@@ -31,6 +31,38 @@ class Loop(Protocol):
         ...
 
 
+def call_soon(reactor: Loop, call: Callable[..., object], *args: object) -> bool:
+    """
+    Call from the loop, not in this frame; returns whether that will be before the next poll.
+
+    Our reactor keeps a list for it. A delayed call, as with others, costs 8 µs.
+    """
+    soon = getattr(reactor, "soon", None)
+    if soon is None:
+        reactor.callLater(0, call, *args)
+        return False
+    soon.append((call, args))
+    return True
+
+
+def leave(reactor: Loop, descriptor: Any, sock: socket.socket) -> None:
+    """
+    Close a registered socket and let the reactor forget it.
+
+    Where the reactor tells descriptors apart that is done now, and closing is all that the
+    kernel needs to be told. A stock reactor would deliver an event of the closed socket to
+    whoever has its number next: there it is closed after the batch of events at hand.
+    """
+    forget = getattr(reactor, "forget", None)
+    if forget is None:
+        reactor.removeReader(descriptor)
+        reactor.removeWriter(descriptor)
+        close_later(reactor, sock)
+    else:
+        forget(sock.fileno())
+        sock.close()
+
+
 def close_later(reactor: Loop, sock: socket.socket) -> None:
     """
     Close now where the reactor tells descriptors apart, else after the batch of events at hand.

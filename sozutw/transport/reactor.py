@@ -37,7 +37,7 @@ def make_direct_reactor() -> Any:
     except ImportError:
         return None
     try:
-        reactor = DirectEPollReactor()  # type: ignore[no-untyped-call]
+        reactor = DirectEPollReactor()
         return reactor if works(reactor) else None
     except Exception:  # noqa: BLE001  # whatever a future Twisted changed
         return None

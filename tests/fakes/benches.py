@@ -71,6 +71,8 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         peer = socket.create_connection(server.getsockname())
         ours, _ = server.accept()
+        # As listen.sockets.bind and transport.dial see to it.
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     peer.setblocking(False)
     return ours, peer
 
