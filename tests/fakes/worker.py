@@ -237,6 +237,7 @@ class FakeWorld:
 
     def dial(self, name: str | None = None) -> FakeDial:
         """Return the only dial that is under way, or the only one to that backend."""
+        self.check()
         dials = [dial for dial in self.dials if name is None or self.name_of(dial) == name]
         assert len(dials) == 1, (name, self.dials)
         return dials[0]
@@ -271,6 +272,11 @@ class FakeWorld:
         self.worker.check_invariants()
         for cluster in self.applier.clusters.values():
             cluster.check_invariants()
+        for dial in self.dials:
+            connection: Any = dial.factory
+            connection = connection._connection
+            assert connection.token is not None, "it is not registered before its first event"
+            assert connection.owner is not None
 
     def outcomes(self) -> list[tuple[int, str]]:
         """Return what the access records say: each status, and the backend last used."""
