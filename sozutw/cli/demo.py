@@ -21,6 +21,8 @@ Example:
 class QuietSite(Site):
     """A web server that leaves the access log to the proxy."""
 
+    noisy = False
+
     @override
     def log(self, request: HttpRequest) -> None:
         pass
