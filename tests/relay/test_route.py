@@ -1,0 +1,183 @@
+import pytest
+
+from sozutw.balancing.backends import ClusterState
+from sozutw.config.model import (
+    Cluster,
+    FrontendRule,
+    HttpListener,
+    InetAddress,
+    Redirect,
+    RedirectScheme,
+    Timeouts,
+)
+from sozutw.relay.access import NO_TAGS
+from sozutw.relay.answers import Answers
+from sozutw.relay.route import ListenerState, Route
+
+ADDRESS = InetAddress("10.0.0.1", 8080)
+ANSWERS = Answers({})
+
+
+def route(
+    cluster: Cluster | None = None, listener: HttpListener | None = None, **rule_options
+) -> Route:
+    cluster_id = cluster.cluster_id if cluster is not None else rule_options.pop("cluster_id", None)
+    rule = FrontendRule(ADDRESS, "example.com", cluster_id=cluster_id, **rule_options)
+    state = None if cluster is None else ClusterState(cluster)
+    return Route(rule, listener or HttpListener(ADDRESS), state, ANSWERS)
+
+
+def test_a_rule_leads_to_its_cluster():
+    found = route(Cluster("app"))
+    assert found.cluster is not None
+    assert found.cluster.cluster.cluster_id == found.cluster_id == found.rule.cluster_id == "app"
+    assert found.answer_status == 0
+    assert found.answers is ANSWERS
+    assert found.tags is NO_TAGS
+    assert found.sticky_name is None
+    assert found.places_max is None
+    assert found.retry_after is None
+
+
+def test_a_rule_without_a_cluster_denies():
+    found = route()
+    assert found.answer_status == 401
+    assert found.cluster is None
+    assert found.cluster_id == ""
+
+
+def test_a_rule_whose_cluster_is_not_configured_is_no_denial():
+    found = route(cluster_id="app")
+    assert found.cluster is None
+    assert found.answer_status == 0
+    assert found.cluster_id == "app"
+
+
+@pytest.mark.parametrize(
+    ("redirect", "status"),
+    [
+        (Redirect.FORWARD, 0),
+        (Redirect.PERMANENT, 301),
+        (Redirect.FOUND, 302),
+        (Redirect.PERMANENT_REDIRECT, 308),
+        (Redirect.UNAUTHORIZED, 401),
+    ],
+)
+def test_what_a_rule_answers_itself(redirect: Redirect, status: int):
+    assert route(Cluster("app"), redirect=redirect).answer_status == status
+
+
+def test_every_redirect_has_a_status():
+    for redirect in Redirect:
+        assert route(Cluster("app"), redirect=redirect).answer_status >= 0
+
+
+def test_a_redirect_needs_no_cluster():
+    assert route(redirect=Redirect.FOUND).answer_status == 302
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scheme"),
+    [
+        (RedirectScheme.USE_SAME, b"http"),
+        (RedirectScheme.USE_HTTP, b"http"),
+        (RedirectScheme.USE_HTTPS, b"https"),
+    ],
+)
+def test_the_scheme_of_a_redirect(wanted: RedirectScheme, scheme: bytes):
+    found = route(Cluster("app"), redirect=Redirect.FOUND, redirect_scheme=wanted)
+    assert found.location_scheme == scheme
+    assert found.location_port is None
+
+
+def test_a_cluster_may_send_everybody_to_https():
+    found = route(Cluster("app", https_redirect=True, https_redirect_port=8443))
+    assert found.answer_status == 301
+    assert found.location_scheme == b"https"
+    assert found.location_port == 8443
+
+
+def test_a_rule_s_own_answer_comes_before_the_cluster_s_redirect():
+    cluster = Cluster("app", https_redirect=True)
+    assert route(cluster, redirect=Redirect.UNAUTHORIZED).answer_status == 401
+    found = route(cluster, redirect=Redirect.FOUND)
+    assert found.answer_status == 302
+    assert found.location_scheme == b"http"
+
+
+def test_limits_are_the_cluster_s():
+    found = route(Cluster("app", max_connections_per_ip=0, retry_after=5))
+    assert found.places_max == 0  # unlimited, whatever the process says
+    assert found.retry_after == 5
+
+
+def test_a_sticky_cluster_uses_the_listener_s_cookie():
+    listener = HttpListener(ADDRESS, sticky_name="ROUTE")
+    assert route(Cluster("app", sticky_session=True), listener).sticky_name == b"ROUTE"
+    assert route(Cluster("app"), listener).sticky_name is None
+
+
+def test_tags_are_those_of_the_rule():
+    found = route(Cluster("app"), tags={"owner": "me"})
+    assert found.tags is not NO_TAGS
+    assert found.tags.mapping == {"owner": "me"}
+
+
+OWN = Timeouts(front=1.0, back=2.0, connect=3.0, request=4.0, tunnel=5.0)
+
+
+def seconds(found: Route) -> tuple[float, ...]:
+    return (
+        found.front_seconds,
+        found.back_seconds,
+        found.connect_seconds,
+        found.request_seconds,
+        found.tunnel_seconds,
+    )
+
+
+def test_timeouts_are_the_listener_s():
+    listener = HttpListener(ADDRESS, timeouts=OWN)
+    assert seconds(route(Cluster("app"), listener)) == (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert seconds(route(None, listener)) == (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [("front", 0), ("back", 1), ("connect", 2), ("request", 3), ("tunnel", 4)]
+)
+@pytest.mark.parametrize("value", [99.0, 0.0])
+def test_each_timeout_may_be_overridden_by_the_cluster(name: str, index: int, value: float):
+    listener = HttpListener(ADDRESS, timeouts=OWN)
+    cluster = Cluster("app", **{f"{name}_timeout": value})
+    expected = [1.0, 2.0, 3.0, 4.0, 5.0]
+    expected[index] = value
+    assert list(seconds(route(cluster, listener))) == expected
+
+
+def test_a_listener_s_state_is_made_from_its_value():
+    state = ListenerState(HttpListener(ADDRESS, sozu_id_header="X-Id"))
+    assert state.id_name == b"X-Id"
+    assert state.port == 8080
+    assert len(state.router) == 0
+    assert state.router.find(b"example.com", b"/", b"GET") is None
+    assert state.counters.connections == 0
+
+
+def test_a_listener_behind_another_address_tells_that_one_s_port():
+    public = InetAddress("203.0.113.1", 443)
+    assert ListenerState(HttpListener(ADDRESS, public_address=public)).port == 443
+
+
+def test_a_listener_takes_over_a_new_value_and_keeps_rules_and_counts():
+    state = ListenerState(HttpListener(ADDRESS))
+    state.counters.accepted = 3
+    rule = FrontendRule(ADDRESS, "example.com", cluster_id="app")
+    state.router = state.router.with_rule(rule, route(Cluster("app")))
+    before = state.answers
+    text = "HTTP/1.1 404 Not Found\r\n\r\nnobody\n"
+    state.reconfigure(HttpListener(ADDRESS, sozu_id_header="X-Id", answers={"404": text}))
+    assert state.id_name == b"X-Id"
+    assert state.answers is not before
+    assert state.answers.compose(404, False, False, 1, b"").data.endswith(b"nobody\r\n")
+    assert len(state.router) == 1
+    assert state.counters.accepted == 3
