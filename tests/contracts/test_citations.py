@@ -51,12 +51,14 @@ def _exists(dotted: str) -> bool:
 
 
 def _fields(found: object) -> set[str]:
-    """Return what instances have: annotations and slots, which are no attributes of the class."""
+    """Return what instances have: annotations, slots, and what ``__init__`` gives them."""
     names: set[str] = set()
     for kind in getattr(found, "__mro__", ()):
         names.update(getattr(kind, "__annotations__", ()))
         slots = getattr(kind, "__slots__", ())
         names.update([slots] if isinstance(slots, str) else slots)
+        made = getattr(kind.__dict__.get("__init__"), "__code__", None)
+        names.update(made.co_names if made is not None else ())
     return names
 
 
@@ -93,6 +95,7 @@ def test_the_check_bites() -> None:
     inside = PACKAGE / "process"
     assert resolve("signals.Signals.stop_asked", inside)
     assert resolve("config.model.Backend.weight", ROOT)
+    assert resolve("process.run.ProcessService._proxy", ROOT)
     assert resolve("process.signals", ROOT)
     assert not resolve("signals.Signals.stop_never", inside)
     assert not resolve("signals.Semaphore", inside)
