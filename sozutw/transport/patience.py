@@ -67,14 +67,16 @@ class Wheel:
         # Floats: what callLater was promised counts as passed.
         reached = max(self._armed, int(self.now() * TICKS_PER_SECOND))
         self._armed = inf
-        for tick in sorted(tick for tick in self._due if tick <= reached):
-            patiences = self._due.get(tick, {})
-            while patiences:
-                patience = next(iter(patiences))
-                self.take(patience, tick)
-                patience.woken()
-        if self._due and min(self._due) < self._armed:
-            self._arm(min(self._due))
+        try:
+            for tick in sorted(tick for tick in self._due if tick <= reached):
+                patiences = self._due.get(tick, {})
+                while patiences:
+                    patience = next(iter(patiences))
+                    self.take(patience, tick)
+                    patience.woken()
+        finally:  # A defect of one owner must not leave all the others without timeouts.
+            if self._due and min(self._due) < self._armed:
+                self._arm(min(self._due))
 
 
 class Patience:
