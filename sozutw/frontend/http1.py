@@ -358,19 +358,22 @@ class Http1FrontendConnection(Protocol):
         self.patience.allow(min(self._idle_seconds, self.patience.seconds))
 
     def abort(self) -> None:
-        """Close at once."""
-        transport = self.transport
-        self._is_over = True
-        self.dataReceived = ignore  # type: ignore[method-assign]
-        if transport is not None:
-            transport.abortConnection()
+        """Close at once, by a reset if there was more to say."""
+        if self._exchange is not None or not self.has_taken_all():
+            self.cut()
+        else:
+            self._is_over = True
+            self.dataReceived = ignore  # type: ignore[method-assign]
+            if self.transport is not None:
+                self.transport.abortConnection()
 
     def cut(self) -> None:
         """Close at once by a reset: the end of what was sent so far must not look like one."""
-        reset = getattr(self.transport, "reset", None)
-        if reset is not None:
-            reset()
-        self.abort()
+        self._is_over = True
+        self.dataReceived = ignore  # type: ignore[method-assign]
+        transport = self.transport
+        if transport is not None:
+            getattr(transport, "reset", transport.abortConnection)()
 
     # What the session manager asks for.
 

@@ -272,6 +272,10 @@ class FakeWorld:
         self.worker.check_invariants()
         for cluster in self.applier.clusters.values():
             cluster.check_invariants()
+        for idle in self.worker.connector.pool.idle_connections():
+            transport: Any = idle.transport
+            assert not idle.state.is_retired
+            assert transport.is_reading, "nobody would hear of its end"
         for dial in self.dials:
             connection: Any = dial.factory
             connection = connection._connection

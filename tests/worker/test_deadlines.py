@@ -112,6 +112,19 @@ def test_a_client_that_does_not_read_its_download_is_cut_off() -> None:
     world.assert_baseline()
 
 
+def test_a_client_that_does_not_read_the_end_of_its_download_is_cut_off_by_a_reset() -> None:
+    world = FakeWorld("A")
+    client = world.client()
+    client.send(b"GET /1 HTTP/1.0\r\nHost: example.com\r\n\r\n")
+    a = world.connect("A")
+    client.transport.stop_taking()
+    a.receive(ok(b"which waits in our buffer"))
+    assert client.transport.disconnecting
+    world.advance(61)
+    assert client.transport.is_reset
+    world.assert_baseline()
+
+
 def test_a_client_that_reads_slowly_is_waited_for() -> None:
     world = FakeWorld("A")
     client = world.client()
