@@ -226,8 +226,8 @@ class Connector:
         connection = cast("Http1BackendConnection", back)
         token = connection.token
         assert token is not None
-        if not connection.is_reusable:
-            connection.drop()
+        if not connection.is_reusable or connection.is_full:
+            connection.drop()  # The next request may not wait behind an upload that nobody reads.
             return
         connection.owner = None
         connection.is_reused = True

@@ -84,6 +84,7 @@ class Http1BackendConnection(Protocol):
         self.is_reusable = False
         """Whether it can serve another exchange, as far as the last one tells."""
         self.is_paused = False
+        self.is_full = False
         self._sink: Sink = self._receive_unexpected
         self._chunks: ChunkedReader | None = None
         self._splice: Splice | None = None
@@ -441,11 +442,13 @@ class Http1BackendConnection(Protocol):
 
     def pauseProducing(self) -> None:
         """The backend does not read: the client must pause."""
+        self.is_full = True
         if self.owner is not None:
             self.owner.back_filled()
 
     def resumeProducing(self) -> None:
         """The backend has taken what was written."""
+        self.is_full = False
         if self.owner is not None:
             self.patience.touched = self._now()
             self.owner.back_drained()

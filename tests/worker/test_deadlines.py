@@ -199,6 +199,19 @@ def test_a_backend_that_took_the_last_bytes_late_does_not_leave_its_client_unhea
     world.assert_baseline()
 
 
+def test_a_backend_that_answered_without_reading_its_request_is_not_used_again() -> None:
+    world = FakeWorld("A")
+    client, a = kept_alive(world)
+    a.stop_taking()
+    client.ask("POST", b"/2")
+    a.receive(ok(b"I know enough"))
+    assert client.answer() == (200, b"I know enough")
+    assert a.is_aborted
+    client.ask("POST", b"/3")
+    assert_served_by(world, "A", client, "POST", b"/3")
+    world.assert_baseline()
+
+
 def test_a_client_paused_for_a_backend_that_hung_up_is_heard_after_the_replacement() -> None:
     world = FakeWorld("A", "B")
     client, a = kept_alive(world)
