@@ -5,6 +5,7 @@ The configuration's own state changes first, whole or not at all; the live objec
 They are replaced, never edited: what is under way keeps the Route that it started with.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -63,6 +64,8 @@ class Applier:
         self._sockets = listeners
         self._pool = pool
         self._rules_of: dict[str, set[Place]] = {}
+        self._cluster_of: dict[Place, str] = {}
+        """The other way round: a rule is removed by its place alone."""
         self._routed: dict[InetAddress, dict[RuleKey, FrontendRule]] = {}
         """What stands in each listener's router now."""
         self._pending: dict[InetAddress, dict[RuleKey, FrontendRule | None]] = {}
@@ -147,14 +150,24 @@ class Applier:
 
     def _add_rule(self, rule: FrontendRule) -> None:
         key = rule_key(rule)
-        self._rules_of.setdefault(rule.cluster_id or "", set()).add((rule.address, key))
-        self._pending.setdefault(rule.address, {})[key] = rule
+        cluster_id = rule.cluster_id or ""
+        self._cluster_of[rule.address, key] = cluster_id
+        self._rules_of.setdefault(cluster_id, set()).add((rule.address, key))
+        pending = self._pending.setdefault(rule.address, {})
+        if key in pending:
+            # It is taken away in the same batch: it comes back as the last, and as another.
+            del pending[key]
+            rule = replace(rule)
+        pending[key] = rule
 
     def _remove_rule(self, rule: FrontendRule) -> None:
         key = rule_key(rule)
         place = rule.address, key
-        for places in self._rules_of.values():
-            places.discard(place)
+        cluster_id = self._cluster_of.pop(place)
+        places = self._rules_of[cluster_id]
+        places.remove(place)
+        if not places:
+            del self._rules_of[cluster_id]
         self._pending.setdefault(rule.address, {})[key] = None
 
     def _reroute_cluster(self, cluster_id: str) -> None:
