@@ -488,8 +488,8 @@ class Life:
         assert transport.disconnected
         if client.was_reset:
             return
-        if not transport.is_aborted:
-            client.reader.end()
+        if transport.is_write_closed or not transport.is_aborted:
+            client.reader.end()  # The client has seen our FIN.
             client.read()
         messages = client.reader.messages
         if messages and not messages[-1].is_complete and not client.reader.is_raw:
