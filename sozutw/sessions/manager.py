@@ -51,6 +51,9 @@ class SessionManager(Service):
         self._by_token: dict[Token, Session] = {}
         self._admitted: dict[Session, None] = {}
         self._was_full = False
+        self._leaving: set[Session] = set()
+        """Evicted, but not gone yet: an abort is heard of a turn later."""
+        self._awaits_room = False
         self.is_draining = False
         self.address_counts = AddressCounts()
         self.on_room: Callable[[], None] = lambda: None
@@ -96,20 +99,19 @@ class SessionManager(Service):
         """
         Return whether a client may be accepted now.
 
-        A full worker makes room first, by evicting the longest idle sessions, if it is told to.
-        Otherwise it stays full until fewer than nine places in ten are taken.
+        A full worker evicts its longest idle sessions, if it is told to; there is room when
+        the first of them has gone. Otherwise it stays full until fewer than nine places in
+        ten are taken.
         """
         taken = len(self._admitted)
         if self.is_draining:
             return False
-        if self._was_full:
-            return taken < self._resume_below
-        if taken < self._sessions_max:
+        if taken < (self._resume_below if self._was_full else self._sessions_max):
             return True
-        if self._evicts:
-            self._evict()
-            if len(self._admitted) < self._sessions_max:
-                return True
+        if self._evicts and self._evict():
+            self._was_full = False
+            self._awaits_room = len(self._admitted) >= self._sessions_max
+            return not self._awaits_room
         self._was_full = True
         return False
 
@@ -151,8 +153,12 @@ class SessionManager(Service):
         if session.clusters:
             self.address_counts.leave(session.clusters, session.source)
             session.clusters.clear()
+        self._leaving.discard(session)
         if self._was_full and len(self._admitted) < self._resume_below:
             self._was_full = False
+            self.on_room()
+        elif self._awaits_room:
+            self._awaits_room = False
             self.on_room()
         if self.is_draining and not self._admitted:
             self._report_empty()
@@ -189,15 +195,22 @@ class SessionManager(Service):
                 assert token != session.token
                 named += 1
         assert named == len(self._by_token)
+        assert self._leaving <= self._admitted.keys()
         self.address_counts.check_invariants()
 
-    def _evict(self) -> None:
-        """The sessions that were idle for longest give way."""
+    def _evict(self) -> bool:
+        """Return whether sessions give way; those that were idle for longest do."""
+        leaving = self._leaving
+        if leaving:
+            return True
         idle = [s for s in self._admitted if s.connection.is_idle()]
         count = evicted_at_once(self._sessions_max)
-        for session in heapq.nsmallest(count, idle, key=lambda s: s.connection.active_at()):
+        evicted = heapq.nsmallest(count, idle, key=lambda s: s.connection.active_at())
+        leaving.update(evicted)
+        for session in evicted:
             self._counters.sessions_evicted += 1
             session.connection.abort()
+        return bool(evicted)
 
     def _report_empty(self) -> None:
         if self._grace is not None and self._grace.active():

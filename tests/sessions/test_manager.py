@@ -248,12 +248,50 @@ def test_nobody_gives_way_while_there_is_room():
     assert client.calls == []
 
 
-def test_one_who_is_slow_to_give_way_makes_no_room():
-    manager, _ = make(1, evicts=True)
-    client = admitted(manager)
-    client.is_stubborn = True
+def test_one_who_is_slow_to_give_way_makes_room_when_he_has_gone():
+    """As in life: the loss of an aborted connection is told a turn later."""
+    manager, _ = make(100, evicts=True)
+    calls: list[bool] = []
+    manager.on_room = lambda: calls.append(manager.has_room())
+    clients = [admitted(manager, float(n)) for n in range(100)]
+    for client in clients:
+        client.is_stubborn = True
     assert not manager.has_room()
-    assert client.calls == ["abort"]
+    assert not manager.has_room()  # nobody else has to go for that
+    manager.check_invariants()
+    assert [c.calls for c in clients] == [["abort"]] + [[]] * 99
+    assert manager._counters.sessions_evicted == 1
+    clients[0].leave()
+    assert calls == [True]
+    admitted(manager, 100.0)
+    # The next one evicts again: it is no wait for nine places in ten.
+    assert not manager.has_room()
+    assert clients[1].calls == ["abort"]
+    clients[1].leave()
+    assert calls == [True, True]
+    manager.check_invariants()
+
+
+def test_a_full_and_busy_worker_evicts_as_soon_as_somebody_is_idle():
+    manager, _ = make(2, evicts=True)
+    clients = [admitted(manager, idle=False) for _ in range(2)]
+    assert not manager.has_room()
+    clients[1].idle = True
+    assert manager.has_room()
+    assert clients[1].calls == ["abort"]
+
+
+def test_room_is_told_of_once_for_those_who_give_way():
+    manager, _ = make(200, evicts=True)
+    calls: list[None] = []
+    manager.on_room = lambda: calls.append(None)
+    clients = [admitted(manager, float(n)) for n in range(200)]
+    for client in clients:
+        client.is_stubborn = True
+    assert not manager.has_room()
+    clients[0].leave()
+    clients[1].leave()
+    assert len(calls) == 1
 
 
 def test_places_at_clusters_are_given_back_with_the_session():
