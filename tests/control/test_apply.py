@@ -422,6 +422,17 @@ def test_a_rule_may_change_its_cluster_in_one_batch_without_a_gap():
     assert scene.find().sticky_name is not None
 
 
+def test_a_rule_and_the_cluster_that_it_moves_to_may_change_in_one_batch():
+    scene = running()
+    scene.apply(
+        RemoveHttpFrontend(frontend()),
+        AddHttpFrontend(frontend(cluster_id="api")),
+        AddCluster(Cluster("api", sticky_session=True)),
+    )
+    assert scene.leads_to() == "api"
+    assert scene.find().sticky_name is not None
+
+
 def test_a_batch_changes_each_router_once(monkeypatch: pytest.MonkeyPatch):
     scene = running()
     before = scene.applier.listeners[HERE].router
