@@ -286,7 +286,6 @@ class Http1FrontendConnection(Protocol):
         """Pass the body to ``sink``, beginning with what was held."""
         assert self._body is not None
         self._body.take(sink, back)
-        self._resume_reading()
 
     def pause(self) -> None:
         """The backend does not take more: the client's silence is our doing then."""
@@ -448,7 +447,7 @@ class Http1FrontendConnection(Protocol):
         elif exchange is None:
             self._close()
         elif self.dataReceived == self._keep_for_later:
-            self.is_draining = not self._buffer
+            self.is_draining = self.is_draining or not self._buffer
         else:
             self.abort()  # In the middle of its own request.
 

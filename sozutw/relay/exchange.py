@@ -400,6 +400,8 @@ class Exchange(Account):
         if not self._request_ended:
             sink = back.write_chunk if head.fields.is_chunked else back.write
             front.take_body(sink, back)
+            if not back.is_full:
+                front.resume(route.front_seconds)  # It was paused while the body was held.
 
     def _is_replayable(self) -> bool:
         """Return whether the request can be sent again: it does no harm and is all here."""

@@ -105,6 +105,8 @@ class BackSide(Protocol):
     is_open: bool
     is_reused: bool
     """Whether it has served another exchange before."""
+    is_full: bool
+    """Whether the backend does not read what was written; ``back_drained`` tells the end of it."""
     response_bytes: int
     """How many bytes have come since the request was sent."""
     round_trip_us: int
