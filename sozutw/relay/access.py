@@ -74,12 +74,12 @@ class AccessRecord(NamedTuple):
     backend_id: str
     client_address: str
     backend_address: str
-    request_time: float
-    """Seconds from the first byte of the request to the last of its response."""
-    service_time: float
+    request_us: int
+    """Microseconds from the first byte of the request to the last of its response."""
+    service_us: int
     """The part of it that was spent here."""
-    response_time: float | None
-    """Seconds until the backend's response began; None without a response."""
+    response_us: int | None
+    """Microseconds until the backend's response began; None without a response."""
     client_rtt_us: int
     backend_rtt_us: int
     bytes_in: int
@@ -116,6 +116,9 @@ def render_ascii(
     label = _word(tag.encode())
     lines: list[str] = []
     has_unsafe = _UNSAFE.search
+    known = _known.get
+    usual = _USUAL_DURATIONS
+    tabled = len(usual)
     second = ""
     clock = ""
     for (
@@ -126,9 +129,9 @@ def render_ascii(
         backend_id,
         client_address,
         backend_address,
-        request_time,
-        service_time,
-        response_time,
+        request_us,
+        service_us,
+        response_us,
         client_rtt_us,
         backend_rtt_us,
         bytes_in,
@@ -154,24 +157,25 @@ def render_ascii(
             place = _escaped(path, PATH_BYTES_MAX, _IN_WORD) or "-"
         else:
             place = path.decode("ascii")
-        endpoint = (
-            "-"
-            if protocol == "TCP"
-            else f"{_word(authority[:AUTHORITY_BYTES_MAX])} {_word(method[:METHOD_BYTES_MAX])} "
-            f"{place} {status or '-'}"
-        )
+        # Operators name few clusters and clients are much alike: most of a line is known.
+        asked = known((protocol, authority, method, tags, user_agent))
+        if asked is None:
+            asked = _asked(protocol, authority, method, tags, user_agent)
+        served = known((cluster_id, backend_id, backend_address))
+        if served is None:
+            served = _served(cluster_id, backend_id, backend_address)
+        endpoint = "-" if protocol == "TCP" else f"{asked[1]}{place} {status or '-'}"
         lines.append(
             f"{clock}.{stamp[-9:-3]}Z {stamp} {pid} "
             f"{failed if is_error else informed} {label}\t"
             f"[{session_id.decode('latin-1') or '-'} {request_id.decode('latin-1') or '-'} "
-            f"{_name(cluster_id)} {_name(backend_id)}] {client_address or '-'} "
-            f"{_name(backend_address)} {_duration(int(request_time * 1e6 + 0.5))}/"
-            f"{_duration(int(service_time * 1e6 + 0.5))}/"
-            f"{'-' if response_time is None else _duration(int(response_time * 1e6 + 0.5))}/"
+            f"{served[0]}] {client_address or '-'} {served[1]} "
+            f"{usual[request_us] if 0 <= request_us < tabled else _duration(request_us)}/"
+            f"{usual[service_us] if 0 <= service_us < tabled else _duration(service_us)}/"
+            f"{'-' if response_us is None else _duration(response_us)}/"
             f"{_duration(client_rtt_us) if client_rtt_us else '-'}/"
             f"{_duration(backend_rtt_us) if backend_rtt_us else '-'} "
-            f"{bytes_in} {bytes_out} [{_labels(tags.text, user_agent[:VALUE_BYTES_MAX])}] "
-            f"None {protocol} {endpoint}"
+            f"{bytes_in} {bytes_out} [{asked[0]}] None {protocol} {endpoint}"
             f"{_message(message) if message else ''}\n"
         )
     return "".join(lines).encode()
@@ -194,11 +198,9 @@ def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
             "backend_id": record.backend_id or None,
             "client_address": record.client_address or None,
             "backend_address": record.backend_address or None,
-            "request_time_us": round(record.request_time * 1e6),
-            "service_time_us": round(record.service_time * 1e6),
-            "response_time_us": (
-                None if record.response_time is None else round(record.response_time * 1e6)
-            ),
+            "request_time_us": record.request_us,
+            "service_time_us": record.service_us,
+            "response_time_us": record.response_us,
             "client_rtt_us": record.client_rtt_us or None,
             "backend_rtt_us": record.backend_rtt_us or None,
             "bytes_in": record.bytes_in,
@@ -257,7 +259,6 @@ def _labels(tags: str, user_agent: bytes) -> str:
     return f"{tags}, {agent}" if tags else agent
 
 
-@lru_cache(maxsize=8192)
 def _duration(us: int) -> str:
     if us >= _SECONDS_FROM_US:
         return f"{us // 1_000_000}s"
@@ -271,3 +272,34 @@ def _duration(us: int) -> str:
 @lru_cache(maxsize=256)
 def _message(text: str) -> str:
     return f" | {_escaped(text.encode('utf-8', 'replace'), VALUE_BYTES_MAX, _IN_MESSAGE)}"
+
+
+_USUAL_DURATIONS: Final = [_duration(us) for us in range(_MS_FROM_US)]
+
+_known: dict[tuple[object, ...], tuple[str, str]] = {}
+_KNOWN_MAX: Final = 2048
+
+
+def _asked(
+    protocol: str, authority: bytes, method: bytes, tags: Tags, user_agent: bytes
+) -> tuple[str, str]:
+    """Return what stands in the brackets, and authority and method as they begin the endpoint."""
+    labels = _labels(tags.text, user_agent[:VALUE_BYTES_MAX])
+    begin = f"{_word(authority[:AUTHORITY_BYTES_MAX])} {_word(method[:METHOD_BYTES_MAX])} "
+    key = (protocol, authority, method, tags, user_agent)
+    return (
+        _remember(key, (labels, begin)) if len(user_agent) <= VALUE_BYTES_MAX else (labels, begin)
+    )
+
+
+def _served(cluster_id: str, backend_id: str, backend_address: str) -> tuple[str, str]:
+    """Return cluster and backend as they stand in the first brackets, and the address behind."""
+    texts = f"{_name(cluster_id)} {_name(backend_id)}", _name(backend_address)
+    return _remember((cluster_id, backend_id, backend_address), texts)
+
+
+def _remember(key: tuple[object, ...], texts: tuple[str, str]) -> tuple[str, str]:
+    if len(_known) >= _KNOWN_MAX:
+        _known.clear()
+    _known[key] = texts
+    return texts

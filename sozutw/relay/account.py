@@ -98,9 +98,8 @@ class Account:
         status = self._status
         bytes_in = head.size + self._front.body_bytes
         bytes_out = self._bytes_out + self._body_bytes
-        request_seconds = now - self._began
-        response_seconds = None if self._first_at is None else self._first_at - self._sent_at
-        request_us = int(request_seconds * 1e6)
+        request_us = service_us = int((now - self._began) * 1e6)
+        response_us = None
         counters.active_requests -= 1
         counters.bytes_in += bytes_in
         counters.bytes_out += bytes_out
@@ -130,9 +129,10 @@ class Account:
             own = state.counters
             own.bytes_in += bytes_in
             own.bytes_out += bytes_out
-            if response_seconds is not None:
+            if self._first_at is not None:
+                response_us = int((self._first_at - self._sent_at) * 1e6)
+                service_us -= response_us
                 timer = own.response_time
-                response_us = int(response_seconds * 1e6)
                 timer.buckets[response_us.bit_length()] += 1
                 timer.sum_us += response_us
         means.log(
@@ -146,9 +146,9 @@ class Account:
                     backend_id,
                     session.peer,
                     address,
-                    request_seconds,
-                    request_seconds - (response_seconds or 0.0),
-                    response_seconds,
+                    request_us,
+                    service_us,
+                    response_us,
                     self._front.round_trip_us,
                     backend_rtt_us,
                     bytes_in,

@@ -35,7 +35,7 @@ from sozutw.transport.loop import Loop, call_soon, leave
 from sozutw.transport.losses import ABORTED, DONE, lost_by
 from sozutw.transport.socket_facts import has_bytes_to_read, is_silent
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
 READ_BYTES_MAX = 256 * 1024
 """A larger read saves calls while a body is bulk, and costs memory while it is not."""
 WRITE_BYTES_MAX = 64 * 1024

@@ -24,9 +24,9 @@ PLAIN = AccessRecord(
     backend_id="app-0",
     client_address="192.0.2.7:40000",
     backend_address="127.0.0.1:8000",
-    request_time=0.012,
-    service_time=0.000_1,
-    response_time=0.002,
+    request_us=12_000,
+    service_us=100,
+    response_us=2_000,
     client_rtt_us=45,
     backend_rtt_us=7,
     bytes_in=120,
@@ -78,7 +78,7 @@ def test_what_is_missing_is_a_dash() -> None:
         backend_id="",
         client_address="",
         backend_address="",
-        response_time=None,
+        response_us=None,
         client_rtt_us=0,
         backend_rtt_us=0,
         user_agent=b"",
@@ -122,7 +122,7 @@ def test_colours_stand_around_the_level_only_if_asked_for() -> None:
     ],
 )
 def test_a_duration_takes_the_unit_that_leaves_two_digits(seconds: float, text: str) -> None:
-    assert f" {text}/100μs/2000μs/" in ascii_of(request_time=seconds)
+    assert f" {text}/100μs/2000μs/" in ascii_of(request_us=round(seconds * 1e6))
 
 
 def test_times_of_one_batch_keep_their_own_second() -> None:
@@ -229,7 +229,7 @@ def test_json_tells_the_same() -> None:
 
 
 def test_json_tells_what_is_unknown_as_null() -> None:
-    told = json_of(status=0, response_time=None, path=b"", backend_rtt_us=0, message="")
+    told = json_of(status=0, response_us=None, path=b"", backend_rtt_us=0, message="")
     keys = ("status", "response_time_us", "path", "backend_rtt_us", "message", "x_request_id")
     assert all(told[key] is None for key in keys)
     assert json_of(is_error=True)["level"] == "error"

@@ -165,7 +165,8 @@ def test_reads_grow_while_bulk_and_shrink_after(direct: HandRunLoop) -> None:
     bench = RealBench(Recorder(), direct)
     transport = bench.transport
     arrived: list[int] = []
-    waiting = [READ_BYTES, READ_BYTES, READ_BYTES * 2, READ_BYTES * 2, READ_BYTES_MAX, 10]
+    one = READ_BYTES
+    waiting = [one, one, 2 * one, 4 * one, 8 * one, READ_BYTES_MAX, 10]
 
     def recv(size: int) -> bytes:
         arrived.append(size)
@@ -174,7 +175,7 @@ def test_reads_grow_while_bulk_and_shrink_after(direct: HandRunLoop) -> None:
     transport._recv = recv  # type: ignore[assignment]
     while waiting:
         transport.doRead()
-    assert arrived == [65536, 65536, 131072, 262144, 262144, 262144]
+    assert arrived == [one, one, 2 * one, 4 * one, 8 * one, READ_BYTES_MAX, READ_BYTES_MAX]
     assert transport.read_bytes == READ_BYTES
     assert max(arrived) == READ_BYTES_MAX
     bench.close()
