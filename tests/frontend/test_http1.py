@@ -612,6 +612,21 @@ def test_a_held_body_that_fills_the_backend_keeps_the_client_paused():
     world.assert_baseline()
 
 
+def test_a_client_paused_by_a_backend_that_answers_all_the_same_is_read_again():
+    world = FakeWorld("A")
+    client, backend = kept(world)
+    backend.stop_taking()
+    client.post(b"/1", b"abc")
+    assert not client.transport.is_reading
+    backend.receive(ok(b"1"))
+    assert client.answer() == (200, b"1")
+    assert client.transport.is_reading
+    client.get(b"/2")
+    world.connect().receive(ok(b"2"))
+    assert client.answer() == (200, b"2")
+    world.assert_baseline()
+
+
 def test_the_silence_of_a_paused_client_is_our_doing():
     world = world_of(front=2.0, back=20.0)
     client, backend = kept(world)
@@ -676,6 +691,19 @@ def test_a_slow_head_has_a_limit_as_a_whole():
     client.hang_up()
     world.turn()
     assert client.transport.disconnected
+    world.assert_baseline()
+
+
+def test_who_once_sent_a_head_in_pieces_is_idle_like_anybody_afterwards():
+    world = world_of(front=5.0)
+    client = world.client()
+    client.send(b"GET / HTTP/1.1\r\n")
+    client.send(HOST + b"\r\n")
+    world.connect().receive(ok(b"1"))
+    assert client.answer() == (200, b"1")
+    world.advance(7)
+    assert client.transport.disconnected
+    assert client.received() == b""
     world.assert_baseline()
 
 
@@ -848,6 +876,18 @@ def test_who_does_not_take_the_last_answer_is_cut_off_in_time():
     world.advance(4)
     assert not client.transport.disconnected
     world.advance(12)
+    assert client.transport.disconnected
+    world.assert_baseline()
+
+
+def test_who_is_idle_and_has_not_taken_his_answer_is_cut_off_in_time():
+    world = world_of(front=5.0)
+    client, backend = kept(world)
+    client.transport.stop_taking()
+    client.get()
+    backend.receive(ok(b"x"))
+    assert client.connection.is_idle()
+    world.advance(30)
     assert client.transport.disconnected
     world.assert_baseline()
 
