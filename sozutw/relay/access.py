@@ -114,13 +114,15 @@ def render_ascii(
         else ("INFO-ACCESS", "ERROR-ACCESS")
     )
     label = _word(tag.encode())
-    lines: list[str] = []
+    begin_informed = f" {pid} {informed} {label}\t[".encode()
+    begin_failed = f" {pid} {failed} {label}\t[".encode()
+    lines: list[bytes] = []
     has_unsafe = _UNSAFE.search
     known = _known.get
     usual = _USUAL_DURATIONS
     tabled = len(usual)
-    second = ""
-    clock = ""
+    second = b""
+    clock = b""
     for (
         time_ns,
         session_id,
@@ -149,14 +151,14 @@ def render_ascii(
         _x_request_id,
         _xff_chain,
     ) in records:
-        stamp = f"{time_ns:010d}"
+        stamp = b"%010d" % time_ns
         if stamp[:-9] != second:
             second = stamp[:-9]
-            clock = _clock(int(second))
+            clock = _clock(int(second)).encode()
         if has_unsafe(path) or not 0 < len(path) <= PATH_BYTES_MAX:
-            place = _escaped(path, PATH_BYTES_MAX, _IN_WORD) or "-"
+            place = (_escaped(path, PATH_BYTES_MAX, _IN_WORD) or "-").encode()
         else:
-            place = path.decode("ascii")
+            place = path
         # Operators name few clusters and clients are much alike: most of a line is known.
         asked = known((protocol, authority, method, tags, user_agent))
         if asked is None:
@@ -164,21 +166,37 @@ def render_ascii(
         served = known((cluster_id, backend_id, backend_address))
         if served is None:
             served = _served(cluster_id, backend_id, backend_address)
-        endpoint = "-" if protocol == "TCP" else f"{asked[1]}{place} {status or '-'}"
+        response = b"-"
+        if response_us is not None:
+            response = usual[response_us] if 0 <= response_us < tabled else _duration(response_us)
         lines.append(
-            f"{clock}.{stamp[-9:-3]}Z {stamp} {pid} "
-            f"{failed if is_error else informed} {label}\t"
-            f"[{session_id.decode('latin-1') or '-'} {request_id.decode('latin-1') or '-'} "
-            f"{served[0]}] {client_address or '-'} {served[1]} "
-            f"{usual[request_us] if 0 <= request_us < tabled else _duration(request_us)}/"
-            f"{usual[service_us] if 0 <= service_us < tabled else _duration(service_us)}/"
-            f"{'-' if response_us is None else _duration(response_us)}/"
-            f"{_duration(client_rtt_us) if client_rtt_us else '-'}/"
-            f"{_duration(backend_rtt_us) if backend_rtt_us else '-'} "
-            f"{bytes_in} {bytes_out} [{asked[0]}] None {protocol} {endpoint}"
-            f"{_message(message) if message else ''}\n"
+            b"%b.%bZ %b%b%b %b %b] %b %b %b/%b/%b/%b/%b %d %d [%b] None %b%b%b\n"
+            % (
+                clock,
+                stamp[-9:-3],
+                stamp,
+                begin_failed if is_error else begin_informed,
+                session_id or b"-",
+                request_id or b"-",
+                served[0],
+                client_address.encode() or b"-",
+                served[1],
+                usual[request_us] if 0 <= request_us < tabled else _duration(request_us),
+                usual[service_us] if 0 <= service_us < tabled else _duration(service_us),
+                response,
+                _round_trip(client_rtt_us) if client_rtt_us else b"-",
+                _round_trip(backend_rtt_us) if backend_rtt_us else b"-",
+                bytes_in,
+                bytes_out,
+                asked[0],
+                asked[1],
+                b""
+                if protocol == "TCP"
+                else b"%b %b" % (place, b"%d" % status if status else b"-"),
+                _message(message) if message else b"",
+            )
         )
-    return "".join(lines).encode()
+    return b"".join(lines)
 
 
 def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
@@ -259,46 +277,52 @@ def _labels(tags: str, user_agent: bytes) -> str:
     return f"{tags}, {agent}" if tags else agent
 
 
-def _duration(us: int) -> str:
+def _duration(us: int) -> bytes:
     if us >= _SECONDS_FROM_US:
-        return f"{us // 1_000_000}s"
+        return b"%ds" % (us // 1_000_000)
     if us >= _MS_FROM_US:
-        return f"{us // 1000}ms"
+        return b"%dms" % (us // 1000)
     if us >= _US_FROM_US:
-        return f"{us}μs"
-    return f"{max(us, 0) * 1000}ns"
+        return f"{us}μs".encode()
+    return b"%dns" % (max(us, 0) * 1000)
 
 
 @lru_cache(maxsize=256)
-def _message(text: str) -> str:
-    return f" | {_escaped(text.encode('utf-8', 'replace'), VALUE_BYTES_MAX, _IN_MESSAGE)}"
+def _message(text: str) -> bytes:
+    text = _escaped(text.encode("utf-8", "replace"), VALUE_BYTES_MAX, _IN_MESSAGE)
+    return f" | {text}".encode()
 
 
 _USUAL_DURATIONS: Final = [_duration(us) for us in range(_MS_FROM_US)]
+_round_trip: Final = lru_cache(maxsize=4096)(_duration)
+"""Measured once a second a connection, and written with each line of it."""
 
-_known: dict[tuple[object, ...], tuple[str, str]] = {}
+_known: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 _KNOWN_MAX: Final = 2048
 
 
 def _asked(
     protocol: str, authority: bytes, method: bytes, tags: Tags, user_agent: bytes
-) -> tuple[str, str]:
-    """Return what stands in the brackets, and authority and method as they begin the endpoint."""
-    labels = _labels(tags.text, user_agent[:VALUE_BYTES_MAX])
-    begin = f"{_word(authority[:AUTHORITY_BYTES_MAX])} {_word(method[:METHOD_BYTES_MAX])} "
+) -> tuple[bytes, bytes]:
+    """Return what stands in the brackets, and protocol, authority and method behind them."""
+    labels = _labels(tags.text, user_agent[:VALUE_BYTES_MAX]).encode()
+    host = _word(authority[:AUTHORITY_BYTES_MAX])
+    begin = f"{protocol} {host} {_word(method[:METHOD_BYTES_MAX])} "
+    texts = labels, b"TCP -" if protocol == "TCP" else begin.encode()
     key = (protocol, authority, method, tags, user_agent)
-    return (
-        _remember(key, (labels, begin)) if len(user_agent) <= VALUE_BYTES_MAX else (labels, begin)
-    )
+    return _remember(key, texts) if len(user_agent) <= VALUE_BYTES_MAX else texts
 
 
-def _served(cluster_id: str, backend_id: str, backend_address: str) -> tuple[str, str]:
+def _served(cluster_id: str, backend_id: str, backend_address: str) -> tuple[bytes, bytes]:
     """Return cluster and backend as they stand in the first brackets, and the address behind."""
-    texts = f"{_name(cluster_id)} {_name(backend_id)}", _name(backend_address)
+    texts = (
+        f"{_name(cluster_id)} {_name(backend_id)}".encode(),
+        _name(backend_address).encode(),
+    )
     return _remember((cluster_id, backend_id, backend_address), texts)
 
 
-def _remember(key: tuple[object, ...], texts: tuple[str, str]) -> tuple[str, str]:
+def _remember(key: tuple[object, ...], texts: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     if len(_known) >= _KNOWN_MAX:
         _known.clear()
     _known[key] = texts

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sozutw.relay import access
 from sozutw.relay.access import (
     NO_TAGS,
     PATH_BYTES_MAX,
@@ -253,3 +254,11 @@ def test_a_batch_is_its_lines_one_after_another() -> None:
     )
     assert render_json([PLAIN, other], 1, "T").count(b"\n") == 2
     assert render_ascii([], 1, "T") == render_json([], 1, "T") == b""
+
+
+def test_what_is_remembered_of_clients_is_bounded() -> None:
+    records = [PLAIN._replace(user_agent=b"agent-%d" % n) for n in range(access._KNOWN_MAX + 2)]
+    lines = render_ascii(records, 1, "MAIN").splitlines()
+    assert len(access._known) <= access._KNOWN_MAX
+    assert b"user-agent=agent-0]" in lines[0]
+    assert b"user-agent=agent-%d]" % (access._KNOWN_MAX + 1) in lines[-1]
