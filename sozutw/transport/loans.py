@@ -1,9 +1,7 @@
 """A transport whose bytes are moved by someone else for a while, without its protocol."""
 
-import socket
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
 from sozutw.transport.socket_facts import SocketFacts
@@ -39,12 +37,9 @@ class Lendable(SocketFacts):
     buffered_bytes: int
     _takes: bool
     _read_ended: bool
-
-    def __init__(self, sock: socket.socket, host: IAddress, peer: IAddress) -> None:
-        super().__init__(sock, host, peer)
-        self._read_borrower: Borrower | None = None
-        self._write_borrower: Borrower | None = None
-        self._reads_after_loan = False
+    _read_borrower: Borrower | None
+    _write_borrower: Borrower | None
+    _reads_after_loan: bool
 
     @property
     def has_finished_writing(self) -> bool:

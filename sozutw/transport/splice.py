@@ -93,6 +93,11 @@ class Splice:
         """Whether it ended or was stopped."""
         return self._ended is None
 
+    @property
+    def is_sink_full(self) -> bool:
+        """Whether the sink takes nothing now, so that the source's silence is our doing."""
+        return self._is_sink_full
+
     def stop(self) -> int:
         """
         End without calling ``ended``; both transports are back in ordinary use.

@@ -103,7 +103,13 @@ class StreamTransport(Lendable):
         self.buffered_bytes = 0
         """What was written and the kernel did not take yet."""
         self.producer: Any = None
-        super().__init__(sock, host, peer)
+        # Hot: what the two classes below begin with, without their frames.
+        self._socket = sock
+        self._host = host
+        self._peer = peer
+        self._read_borrower = None
+        self._write_borrower = None
+        self._reads_after_loan = False
         self._fd = sock.fileno()
         self._recv = sock.recv
         self._send = sock.send
