@@ -188,18 +188,23 @@ class Http1BackendConnection(Protocol):
         self.patience.allow(seconds)
 
     def pause(self) -> None:
-        """Read no more: the client cannot take it. The backend's silence is our doing then."""
+        """Read no more: the client cannot take it. Unless full, its silence is our doing then."""
         if self._splice is None:
             self.is_paused = True
             transport: Any = self.transport
             transport.pauseProducing()
-            self.patience.seconds = inf
+            if not self.is_full:
+                self.patience.seconds = inf
 
     def resume(self) -> None:
         """Read on."""
         if self.owner is not None:
             self.patience.allow(self._seconds)
             self.read_on()
+
+    def is_held_up(self) -> bool:
+        """Return whether a splice waits for the client: its silence is not the backend's."""
+        return self._splice is not None and self._splice.is_sink_full
 
     def read_on(self) -> None:
         """An idle connection must be read too, or nobody sees that it has ended."""
@@ -416,6 +421,8 @@ class Http1BackendConnection(Protocol):
         owner = self.owner
         if owner is None:
             self.drop()
+        elif self.is_held_up():
+            self.patience.allow(self._seconds)
         else:
             owner.response_timed_out()
 
@@ -436,7 +443,9 @@ class Http1BackendConnection(Protocol):
             self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
             owner.response_ended(())
         else:
-            owner.response_lost(cleanly=False)
+            # The loss of a side, which its own connection reports next. Bytes that came
+            # before it have lost their place.
+            self.dataReceived = ignore  # type: ignore[method-assign]
 
     # As the producer of what is written here: the client's bytes.
 

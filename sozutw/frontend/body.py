@@ -25,6 +25,10 @@ READ_AWAY_BYTES_MAX: Final = 64 * 1024
 NO_TRAILERS: Final[Sequence[bytes]] = ()
 
 
+def _forget(data: bytes) -> None:
+    """What is left of a body that nobody wants; there is little of it."""
+
+
 class BodyOwner(Protocol):
     """What a body needs of its connection."""
 
@@ -178,6 +182,16 @@ class RequestBody:
     def is_spliced(self) -> bool:
         """Whether the kernel moves it; then it pauses by itself."""
         return self._splice is not None
+
+    def is_held_up(self) -> bool:
+        """Return whether a splice waits for the backend: the silence is not the client's."""
+        return self._splice is not None and self._splice.is_sink_full
+
+    def read_away(self) -> None:
+        """Read the rest and forget it; a slow drip does not renew the client's patience."""
+        began = self._now()
+        self._now = lambda: began
+        self.take(_forget, None)
 
     def stop(self) -> bool:
         """

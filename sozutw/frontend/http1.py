@@ -70,7 +70,6 @@ class Http1FrontendConnection(Protocol):
         "_has_said_all",
         "_head_began",
         "_idle_seconds",
-        "_is_full",
         "_is_over",
         "_is_paused",
         "_is_reading_heads",
@@ -81,14 +80,15 @@ class Http1FrontendConnection(Protocol):
         "_now",
         "_provenance",
         "_read_away_left",
-        "_request_seconds",
         "_sent_before",
         "_sink",
         "body_bytes",
         "connected",
         "dataReceived",
         "is_draining",
+        "is_full",
         "patience",
+        "request_seconds",
         "round_trip_us",
         "session",
         "transport",
@@ -105,14 +105,14 @@ class Http1FrontendConnection(Protocol):
         self._listener = listener
         self._now = wheel.now
         self._idle_seconds = timeouts.front
-        self._request_seconds = timeouts.request
+        self.request_seconds = timeouts.request
         self._provenance = Provenance(listener, source, port)
         self._exchange: Exchange | None = None
         self._known: RequestFields | None = None
         self._buffer = b""
         self._body: RequestBody | None = None
         self._sink: Sink = ignore
-        self._is_full = False
+        self.is_full = False
         self._is_paused = False
         self._is_over = False
         self._has_said_all = False
@@ -143,7 +143,7 @@ class Http1FrontendConnection(Protocol):
         self._listener.counters.connections += 1
         self.write = transport.write
         transport.registerProducer(self, True)
-        self.patience.allow(self._request_seconds)
+        self.patience.allow(self.request_seconds)
 
     # What the next bytes are: the states.
 
@@ -155,7 +155,7 @@ class Http1FrontendConnection(Protocol):
         """
         buffer = self._buffer + data if self._buffer else data
         self._is_reading_heads = True
-        while buffer and self._exchange is None and not self._is_full and not self._is_over:
+        while buffer and self._exchange is None and not self.is_full and not self._is_over:
             try:
                 head = parse_request_head(buffer, self._known, self._means.head_bytes_max)
             except WireError as error:
@@ -189,14 +189,14 @@ class Http1FrontendConnection(Protocol):
         self._is_reading_heads = False
         if not buffer and self._exchange is None and self._has_said_all:
             self._close()
-        elif self._is_full and len(buffer) > KEPT_BYTES_MAX:
+        elif self.is_full and len(buffer) > KEPT_BYTES_MAX:
             self._pause_reading()
 
     def _wait_for_head(self) -> None:
         """A head has begun: the whole of it has a limit, and a slow drip cannot extend it."""
         if not self._head_began:
             self._head_began = True
-            self.patience.allow(self._request_seconds)
+            self.patience.allow(self.request_seconds)
         if self._has_said_all:
             self._close()
 
@@ -249,9 +249,6 @@ class Http1FrontendConnection(Protocol):
         else:
             exchange.request_broken(error.reason, error.status)
 
-    def _read_away(self, data: bytes) -> None:
-        """What is left of a body that nobody wants; there is little of it."""
-
     def _linger_on(self, data: bytes) -> None:
         """The client still sends after the last answer; listen for a while, then close."""
         self._read_away_left -= len(data)
@@ -288,9 +285,10 @@ class Http1FrontendConnection(Protocol):
         self._body.take(sink, back)
 
     def pause(self) -> None:
-        """The backend does not take more: the client's silence is our doing then."""
+        """The backend does not take more: unless it is full, the client's silence is our doing."""
         if self._body is None or not self._body.is_spliced:
-            self.patience.seconds = inf
+            if not self.is_full:
+                self.patience.seconds = inf
             self._pause_reading()
 
     def resume(self, seconds: float) -> None:
@@ -301,7 +299,7 @@ class Http1FrontendConnection(Protocol):
 
     def has_taken_all(self) -> bool:
         """Return whether nothing waits for the client to read it."""
-        return not self._is_full and not getattr(self.transport, "buffered_bytes", 0)
+        return not self.is_full and not getattr(self.transport, "buffered_bytes", 0)
 
     def body_is_short(self) -> bool:
         """Return whether what is left of the body can be read away."""
@@ -335,7 +333,7 @@ class Http1FrontendConnection(Protocol):
             self.body_ended(NO_TRAILERS, b"")
             return
         self.patience.allow(min(LINGER_SECONDS, self._idle_seconds))
-        body.take(self._read_away, None)
+        body.read_away()
         self._resume_reading()
 
     def tunnel(self, sink: Sink, seconds: float) -> None:
@@ -370,6 +368,7 @@ class Http1FrontendConnection(Protocol):
         """Close at once by a reset: the end of what was sent so far must not look like one."""
         self._is_over = True
         self.dataReceived = ignore  # type: ignore[method-assign]
+        self.patience.cancel()  # It may be due in this very tick.
         transport = self.transport
         if transport is not None:
             getattr(transport, "reset", transport.abortConnection)()
@@ -471,9 +470,13 @@ class Http1FrontendConnection(Protocol):
     def _expired(self) -> None:
         """The client was silent, or took nothing, for as long as it may."""
         exchange = self._exchange
-        if self._has_progressed():
-            self.patience.allow(self.patience.seconds)
-        elif exchange is not None:
+        patience = self.patience
+        body = self._body
+        if self._has_progressed() or (body is not None and body.is_held_up()):
+            patience.allow(patience.seconds)
+            return
+        patience.seconds = inf  # It stands in no wheel now; whoever wants it says so.
+        if exchange is not None:
             exchange.request_timed_out()
         elif self._is_over:
             self.abort()
@@ -516,7 +519,7 @@ class Http1FrontendConnection(Protocol):
 
     def pauseProducing(self) -> None:
         """The client does not read: the response must pause, and the next request wait."""
-        self._is_full = True
+        self.is_full = True
         self.patience.touched = self._now()
         self._sent_before = getattr(self.transport, "buffered_bytes", -1)
         if self._exchange is not None:
@@ -524,7 +527,7 @@ class Http1FrontendConnection(Protocol):
 
     def resumeProducing(self) -> None:
         """The client has taken what was written."""
-        self._is_full = False
+        self.is_full = False
         self.patience.touched = self._now()
         if self._exchange is not None:
             self._exchange.front_drained()

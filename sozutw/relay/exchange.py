@@ -75,6 +75,7 @@ class Exchange(Account):
         front = self._front
         if front.patience.seconds != route.front_seconds:
             front.wait(route.front_seconds)  # The limit for a head is not one for its answer.
+        front.request_seconds = route.request_seconds  # For the next head on this connection.
         self._connect(None)
 
     def start_broken(self, reason: str, status: int) -> None:
@@ -120,16 +121,25 @@ class Exchange(Account):
         match self._stage:
             case Stage.TUNNEL:
                 self._client_silent_in_tunnel()
-            case Stage.RELAYING if self._front.has_taken_all():
-                self._front.wait(self._front.patience.seconds)  # It is the backend's turn.
             case Stage.RELAYING:
-                self._cut("client_timeout_during_response")
+                self._client_silent_in_response()
             case _ if not self._request_ended:
                 self._refuse(TIMED_OUT, "client_timeout", closes=True)
             case Stage.CONNECTING:
                 self._refuse(UNAVAILABLE, "client_timeout")
             case _:
                 self._refuse(GATEWAY_TIMED_OUT, "client_timeout_during_response")
+
+    def _client_silent_in_response(self) -> None:
+        """The client took nothing for so long, which is well if there was nothing to take."""
+        route = self._route
+        back = self._back
+        assert route is not None
+        assert back is not None
+        if self._front.has_taken_all() and not back.is_held_up():
+            self._front.wait(route.front_seconds)  # It is the backend's turn.
+        else:
+            self._cut("client_timeout_during_response")
 
     def front_finished(self) -> None:
         """In a tunnel: the client half-closed."""
@@ -143,8 +153,11 @@ class Exchange(Account):
 
     def front_drained(self) -> None:
         """The client can take bytes again."""
-        if self._back is not None:
-            self._back.resume()
+        back = self._back
+        if back is not None:
+            back.resume()
+            if back.is_full:
+                self._front.pause()  # Both were full: now its silence is our doing again.
 
     # The backend's side reports.
 
@@ -289,6 +302,9 @@ class Exchange(Account):
         assert route is not None
         is_tunnel = self._stage is Stage.TUNNEL
         self._front.resume(route.tunnel_seconds if is_tunnel else route.front_seconds)
+        back = self._back
+        if back is not None and self._front.is_full:
+            back.pause()  # Both were full: now its silence is our doing again.
 
     # Getting a backend.
 

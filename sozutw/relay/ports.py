@@ -46,6 +46,10 @@ class FrontSide(Protocol):
     """How many bytes of the request's body have come, without framing."""
     is_draining: bool
     """The worker stops, or the client said all: this exchange is the last one."""
+    is_full: bool
+    """Whether the client does not read what was written; ``front_drained`` tells the end of it."""
+    request_seconds: float
+    """How long the head of the next request may take."""
     round_trip_us: int
     """As last measured, or 0."""
 
@@ -132,6 +136,9 @@ class BackSide(Protocol):
 
     def resume(self) -> None:
         """Read on."""
+
+    def is_held_up(self) -> bool:
+        """Return whether a body that the kernel moves waits for the client to take it."""
 
     def tunnel(self, sink: Sink, seconds: float) -> bytes:
         """From now on every byte goes to ``sink``; returns those that came with the head."""
