@@ -145,7 +145,12 @@ class RequestBody:
     # What is asked.
 
     def hold(self) -> None:
-        """Keep what comes until somebody takes it."""
+        """
+        Keep what comes until somebody takes it.
+
+        What a splice took and did not deliver is gone, and counted: the request is not whole.
+        """
+        self._stop_splice()
         self._front.read_with(self.receive_held)
 
     def take(self, sink: Sink, back: BackSide | None) -> None:
@@ -199,10 +204,15 @@ class RequestBody:
 
         The bytes stay where they are, but for those that a splice has taken out already.
         """
+        self._stop_splice()
+        return self._chunks is not None or self._left > 0
+
+    def _stop_splice(self) -> None:
         splice, self._splice = self._splice, None
         if splice is not None:
-            self._left -= splice.stop()
-        return self._chunks is not None or self._left > 0
+            gone = splice.stop()
+            self._left -= gone
+            self._front.body_bytes += gone
 
     def _moved(self, size: int) -> None:
         self._front.body_bytes += size
@@ -213,6 +223,6 @@ class RequestBody:
 
     def _splice_ended(self, failure: Failure | None) -> None:
         # A failure is the loss of a side, which its own connection reports.
-        self._splice = None
+        self._stop_splice()
         if failure is None:
             self._front.body_ended(NO_TRAILERS, b"")
