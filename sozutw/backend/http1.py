@@ -71,6 +71,7 @@ class Http1BackendConnection(Protocol):
         """What can cancel the dial, while there is one."""
         self._dropped = dropped
         self._is_dropped = False
+        self._wheel = wheel
         self._now = wheel.now
         self.patience = Patience(wheel, self._expired)
         self._head_bytes_max = head_bytes_max
@@ -123,6 +124,18 @@ class Http1BackendConnection(Protocol):
         self._is_dropped = True
         self.detach()
         self._dropped(self)
+
+    def close(self, seconds: float) -> None:
+        """Forget it as ``drop`` does, but what was written still goes out, within ``seconds``."""
+        if self._is_dropped:
+            return
+        transport: Any = self.transport
+        self.transport = None  # It is not to be aborted yet.
+        self.drop()
+        assert transport is not None
+        patience = self.patience = Patience(self._wheel, transport.abortConnection)
+        patience.allow(seconds)
+        transport.loseConnection()
 
     def detach(self) -> None:
         """Let go of owner, timer, dial and transport; the tables are the caller's business."""
@@ -390,6 +403,7 @@ class Http1BackendConnection(Protocol):
         if not self._is_dropped:
             self._ended(cleanly=isinstance(reason.value, ConnectionDone))
         self.dataReceived = ignore  # type: ignore[method-assign]
+        self.patience.cancel()
         self.transport = None
 
     def readConnectionLost(self) -> None:

@@ -343,6 +343,7 @@ class Http1FrontendConnection(Protocol):
         self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
         self.patience.allow(seconds)
         if early:
+            self.body_bytes += len(early)
             sink(early)
         self._resume_reading()
         if self._has_said_all and self._exchange is not None:

@@ -367,9 +367,9 @@ class Exchange(Account):
             self._stage = Stage.CONNECTING
             self._dials += 1
             # The client may have been paused for the one that hung up.
-            self._front.resume(route.front_seconds)
             if not self._request_ended:
                 self._front.hold_body()
+            self._front.resume(route.front_seconds)
             back = means.connector.replace(hung_up, state, self, route.connect_seconds)
             self._back = self._last = back
 
@@ -431,6 +431,8 @@ class Exchange(Account):
         """The backend hung up while its response was awaited: another one, or a 502 (R3)."""
         back = self._back
         assert back is not None
+        if not self._request_ended:
+            self._front.hold_body()  # A splice may have taken bytes that are lost now.
         is_untouched = not self._had_interim and back.response_bytes == 0
         if is_untouched and (
             self._is_replayable()
@@ -492,6 +494,13 @@ class Exchange(Account):
         assert self._ends_open > 0
         self._ends_open -= 1
         if self._ends_open == 0:
+            # What both said last may still be on its way.
+            route = self._route
+            back, self._back = self._back, None
+            assert route is not None
+            assert back is not None
+            self._count_body(back)
+            back.close(route.back_seconds)
             self._end_tunnel("")
         else:
             other.finish()

@@ -155,6 +155,9 @@ class BackSide(Protocol):
     def drop(self) -> None:
         """The connection is of no more use: close it and forget it, in one step."""
 
+    def close(self, seconds: float) -> None:
+        """The same, but what was written before still goes out, within ``seconds``."""
+
 
 class BackOwner(Protocol):
     """What a leased backend connection reports to; an exchange."""
