@@ -149,7 +149,7 @@ def test_an_owner_may_leave_at_an_interim_response():
 
 def test_a_head_that_repeats_is_the_same_value():
     bench = Bench()
-    owner, _, transport = bench.asked()
+    owner, connection, transport = bench.asked()
     transport.receive(HELLO)
     first = owner.head
     for _ in range(2):
@@ -158,6 +158,7 @@ def test_a_head_that_repeats_is_the_same_value():
         transport.receive(HELLO[-2:])
         assert owner.head is first
         assert bytes(owner.body) == b"hello"
+        assert connection.response_bytes == len(HELLO)  # of this response alone
     owner.send()
     transport.receive(HELLO.replace(b"OK", b"ok"))
     assert owner.head is not first
