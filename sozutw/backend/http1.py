@@ -72,6 +72,8 @@ class Http1BackendConnection(Protocol):
         self._dropped = dropped
         self._is_dropped = False
         self._wheel = wheel
+        self._flushing: Patience | None = None
+        """Bounds the time in which the last bytes go out, when it is in no table any more."""
         self._now = wheel.now
         self.patience = Patience(wheel, self._expired)
         self._head_bytes_max = head_bytes_max
@@ -133,8 +135,8 @@ class Http1BackendConnection(Protocol):
         self.transport = None  # It is not to be aborted yet.
         self.drop()
         assert transport is not None
-        patience = self.patience = Patience(self._wheel, transport.abortConnection)
-        patience.allow(seconds)
+        self._flushing = Patience(self._wheel, transport.abortConnection)
+        self._flushing.allow(seconds)
         transport.loseConnection()
 
     def detach(self) -> None:
@@ -403,7 +405,9 @@ class Http1BackendConnection(Protocol):
         if not self._is_dropped:
             self._ended(cleanly=isinstance(reason.value, ConnectionDone))
         self.dataReceived = ignore  # type: ignore[method-assign]
-        self.patience.cancel()
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            flushing.cancel()
         self.transport = None
 
     def readConnectionLost(self) -> None:

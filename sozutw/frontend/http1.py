@@ -307,6 +307,7 @@ class Http1FrontendConnection(Protocol):
 
     def exchange_ended(self, *, keeps_alive: bool) -> None:
         """The response is out: go on to the next request, or close."""
+        exchange = self._exchange
         self._exchange = None
         if keeps_alive and self._body is None:
             # Hot: the next request may come, or is here already.
@@ -321,8 +322,10 @@ class Http1FrontendConnection(Protocol):
                 self._go_on()
             return
         if not keeps_alive:
-            if self.dataReceived == self._keep_for_later and not self._buffer:
-                self._close()
+            assert exchange is not None
+            is_silent = self._has_said_all or not exchange.may_be_followed
+            if is_silent and self.dataReceived == self._keep_for_later and not self._buffer:
+                self._close()  # Who asked for a close sends no more: no need to listen.
             else:
                 self._linger()
             return
@@ -383,6 +386,11 @@ class Http1FrontendConnection(Protocol):
     def active_at(self) -> float:
         """Return when the client last gave a sign of life."""
         return self.patience.touched
+
+    def patience_seconds(self) -> float:
+        """Return how long the client may be silent now; 0 if its silence is our doing."""
+        seconds = self.patience.seconds
+        return seconds if seconds < inf else 0.0
 
     def drain(self) -> None:
         """Finish the exchange that is under way, then close; close now if there is none."""

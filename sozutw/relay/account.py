@@ -79,6 +79,11 @@ class Account:
         self._keeps_alive = head.keeps_alive
         self._request_id = means.new_id()
 
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether the client may send another request behind this one: it asked for no close."""
+        return self._head.keeps_alive
+
     def _end(self, message: str, *, is_error: bool) -> None:  # noqa: PLR0915 - Hot
         """
         The end, once: one access record, and every count that it belongs in.

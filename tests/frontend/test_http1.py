@@ -532,6 +532,9 @@ def test_a_response_of_unknown_length_ends_with_the_connection_for_who_does_not(
     assert body_of(data) == b"abc"
     assert b"chunked" not in data
     assert b"Connection: close\r\n" in data
+    world.turn()
+    assert client.transport.is_write_closed
+    client.hang_up()
     assert client.is_closed
     world.assert_baseline()
 
@@ -909,6 +912,9 @@ def test_an_idle_client_is_drained_at_once_and_a_busy_one_after_its_answer():
     world.dialler.dials[0].transport.receive(ok(b"last"))
     assert b"Connection: close\r\n" in busy.transport.value()
     assert busy.answer() == (200, b"last")
+    world.turn()
+    assert busy.transport.is_write_closed
+    busy.hang_up()
     world.turn()
     assert done == [None]
     world.assert_baseline()

@@ -343,6 +343,9 @@ def test_v31_a_soft_stop_in_the_dial_lets_the_request_finish(method: str) -> Non
     assert answer.endswith(b"\r\n\r\nB2")
     assert b"\r\nConnection: close\r\n" in answer
     world.turn()
+    assert client.transport.is_write_closed
+    client.hang_up()
+    world.turn()
     assert client.transport.disconnected
     assert stopped == [None]
     world.assert_baseline()
@@ -359,7 +362,7 @@ def test_v31_a_soft_stop_lets_a_failed_dial_be_replaced() -> None:
     assert_got(b, "GET", b"/2")
     b.receive(ok(b"C2"))
     assert client.received().endswith(b"\r\n\r\nC2")
-    world.turn()
+    world.advance(2.25)  # In which the client may close first.
     assert client.transport.disconnected
     world.assert_baseline()
 
