@@ -175,10 +175,15 @@ class SessionManager(Service):
         return len(self._admitted)
 
     def sweep_zombies(self) -> None:
-        """Close sessions in which nothing happened for longer than any timeout allows."""
-        now = self._clock.seconds()
+        """
+        Close sessions that are overdue: silent for longer than they may be, by an interval.
+
+        A tunnel may be quiet for longer than the interval; its own patience says so.
+        """
+        overdue_since = self._clock.seconds() - self._zombie_seconds
         for session in list(self._admitted):
-            if now - session.connection.active_at() > self._zombie_seconds:
+            connection = session.connection
+            if connection.active_at() + connection.patience_seconds() < overdue_since:
                 self._counters.zombies += 1
                 session.connection.abort()
 

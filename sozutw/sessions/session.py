@@ -15,6 +15,9 @@ class Client(Protocol):
     def active_at(self) -> float:
         """Return when the client last did anything, in the clock's seconds."""
 
+    def patience_seconds(self) -> float:
+        """Return how long the client may be silent now; 0 if its silence is our doing."""
+
     def drain(self) -> None:
         """Finish what is under way, take nothing new, then close."""
 

@@ -20,6 +20,7 @@ class FakeClient:
     def __init__(self, manager: SessionManager, active: float = 0.0, *, idle: bool = True) -> None:
         self.manager = manager
         self.active = active
+        self.patience = 0.0
         self.idle = idle
         self.is_stubborn = False
         self.calls: list[str] = []
@@ -30,6 +31,9 @@ class FakeClient:
 
     def active_at(self) -> float:
         return self.active
+
+    def patience_seconds(self) -> float:
+        return self.patience
 
     def drain(self) -> None:
         self.calls.append("drain")
@@ -402,6 +406,18 @@ def test_a_sweep_closes_those_alone_who_were_silent_for_too_long():
     manager.sweep_zombies()
     assert (old.calls, young.calls) == (["abort"], [])
     assert manager._counters.zombies == 1
+
+
+def test_who_may_be_silent_for_longer_is_no_zombie_before_that_and_an_interval_are_over():
+    manager, clock = make(zombie_seconds=10.0)
+    tunnel = admitted(manager, 0.0)
+    tunnel.patience = 60.0
+    clock.advance(70)
+    manager.sweep_zombies()
+    assert tunnel.calls == []
+    clock.advance(1)
+    manager.sweep_zombies()
+    assert tunnel.calls == ["abort"]
 
 
 def test_a_service_that_sweeps_nothing_arms_no_timer():

@@ -12,6 +12,9 @@ class Gone:
     def active_at(self) -> float:
         return 0.0
 
+    def patience_seconds(self) -> float:
+        return 0.0
+
     def drain(self) -> None:
         pass
 
