@@ -6,8 +6,9 @@ or in neither. It must not know what an exchange is for. Its story is told in
 backend/LIFECYCLE.md.
 """
 
+import errno
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from twisted.internet import error
 from twisted.internet.interfaces import IAddress, IConnector
@@ -24,6 +25,10 @@ from sozutw.relay.ports import BackOwner, BackSide, DialFailure
 from sozutw.sessions.manager import SessionManager
 from sozutw.transport.patience import Wheel
 from sozutw.transport.socket_facts import is_still_open
+
+OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+LOOK_AFTER_SECONDS: Final = 0.05
+"""An idle connection is looked at before its next request when it was idle for so long."""
 
 
 class Dialler(Protocol):
@@ -67,8 +72,8 @@ def failure_of(reason: Failure) -> DialFailure:
     """Return what a failed dial means for the exchange."""
     if isinstance(reason.value, error.TimeoutError | error.UserError):
         return DialFailure.TIMED_OUT
-    if isinstance(reason.value, OSError):
-        return DialFailure.NO_DESCRIPTOR
+    if isinstance(reason.value, OSError) and reason.value.errno in OUT_OF_DESCRIPTORS:
+        return DialFailure.NO_DESCRIPTOR  # A name that is not found is an OSError too.
     return DialFailure.REFUSED
 
 
@@ -109,8 +114,11 @@ class Connector:
             connection = self.pool.check_out(state, token)
             assert connection is not None
             self.sessions.register(token, owner.session)
-            if sure and not is_still_open(connection.transport):
-                connection.drop()  # It hung up, and nobody had told us yet.
+            idle_since = connection.patience.touched
+            if (sure or self._now() - idle_since >= LOOK_AFTER_SECONDS) and not is_still_open(
+                connection.transport
+            ):
+                connection.drop()  # It hung up, or said more, and nobody had told us yet.
                 continue
             connection.owner = owner
             state.counters.pool_hits += 1
