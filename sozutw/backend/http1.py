@@ -35,6 +35,9 @@ ROUND_TRIP_SECONDS: Final = 1.0
 KNOWN_BYTES_MAX: Final = 2048
 """A longer head is not kept for comparison with the next one."""
 
+INTERIMS_MAX: Final = 32
+"""A server that sends more interim responses to one request is not waited for."""
+
 STATUS_SWITCHING: Final = 101
 STATUS_FINAL_MIN: Final = 200
 
@@ -84,6 +87,7 @@ class Http1BackendConnection(Protocol):
         self._known_method = b""
         self._method = b""
         self._left = 0
+        self._interims = 0
         self.is_reusable = False
         """Whether it can serve another exchange, as far as the last one tells."""
         self.is_paused = False
@@ -91,7 +95,7 @@ class Http1BackendConnection(Protocol):
         self._sink: Sink = self._receive_unexpected
         self._chunks: ChunkedReader | None = None
         self._splice: Splice | None = None
-        self._sent_before = 0
+        self._sent_nothing = False
         self.write: Sink = self._receive_unexpected
         self.dataReceived = self._receive_unexpected  # type: ignore[method-assign]
 
@@ -166,6 +170,7 @@ class Http1BackendConnection(Protocol):
         self._seconds = seconds
         self._buffer = b""
         self.response_bytes = 0
+        self._interims = 0
         now = self._now()
         patience = self.patience
         patience.touched = now
@@ -174,9 +179,10 @@ class Http1BackendConnection(Protocol):
         if now - self._measured_at >= ROUND_TRIP_SECONDS:
             self._measure_round_trip(now)
         self.dataReceived = self._receive_head  # type: ignore[method-assign]
-        self._sent_before = getattr(transport, "sent_bytes", -1)
         self.write = transport.write
         transport.write(data)
+        # A write that fails at once took nothing; what a later one took is not known.
+        self._sent_nothing = getattr(transport, "has_failed_writing", False)
 
     def _measure_round_trip(self, now: float) -> None:
         self._measured_at = now
@@ -186,8 +192,7 @@ class Http1BackendConnection(Protocol):
 
     def has_sent_nothing(self) -> bool:
         """Return whether the kernel took no byte of the request, as far as the transport tells."""
-        sent: int = getattr(self.transport, "sent_bytes", -2)
-        return sent == self._sent_before
+        return self._sent_nothing
 
     def write_chunk(self, data: bytes) -> None:
         """Pass body bytes as one chunk."""
@@ -299,17 +304,33 @@ class Http1BackendConnection(Protocol):
         self._start_body(owner, head, body)
 
     def _receive_interim(self, owner: BackOwner, head: ResponseHead, rest: bytes) -> None:
-        """A 1xx: the final head, or another protocol, follows."""
+        """A 1xx: more of them, the final head, or another protocol, follows."""
+        while head.status != STATUS_SWITCHING:
+            self._interims += 1
+            if self._interims > INTERIMS_MAX:
+                owner.response_broken("too many interim responses")
+                return
+            owner.response_interim(head)
+            self._buffer = rest
+            if not rest or self.owner is not owner:
+                return
+            try:
+                following = parse_response_head(rest, self._method, self._head_bytes_max)
+            except WireError as error:
+                owner.response_broken(error.reason)
+                return
+            if following is None:
+                return
+            if following.status >= STATUS_FINAL_MIN:
+                self._buffer = b""
+                self.response_bytes -= len(rest)
+                self._receive_head(rest)
+                return
+            head = following
+            rest = rest[head.size :]
         self._buffer = rest
-        if head.status == STATUS_SWITCHING:
-            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
-            owner.response_started(head, b"", ended=False)
-            return
-        owner.response_interim(head)
-        if rest and self.owner is owner:
-            self._buffer = b""
-            self.response_bytes -= len(rest)
-            self._receive_head(rest)
+        self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+        owner.response_started(head, b"", ended=False)
 
     def _start_body(self, owner: BackOwner, head: ResponseHead, body: bytes) -> None:
         """More of the body is to come, or is framed."""
