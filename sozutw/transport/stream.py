@@ -77,6 +77,7 @@ class StreamTransport(Lendable):
         "connected",
         "disconnected",
         "disconnecting",
+        "has_failed_writing",
         "producer",
         "protocol",
         "reactor",
@@ -123,6 +124,8 @@ class StreamTransport(Lendable):
         self._write_closed = False
         self._read_ended = False
         self._write_error: Failure | None = None
+        self.has_failed_writing = False
+        """Whether a send failed; what was written since then went nowhere."""
         sock.setblocking(False)
 
     # What the reactor calls.
@@ -443,6 +446,7 @@ class StreamTransport(Lendable):
     def _give_up_writing(self, reason: Failure) -> None:
         if self._write_error is None:
             self._write_error = reason
+            self.has_failed_writing = True
         self._takes = False
         self._drop_buffer()
 

@@ -74,6 +74,8 @@ class FakeTransport:
         self.round_trip_value = 0
         self._written = bytearray()
         self._is_full = False
+        self.has_failed_writing = False
+        self._fails_to_write = False
         self._arrived: list[bytes] = []
         self._peer_finished = False
         self._read_ended = False
@@ -140,6 +142,10 @@ class FakeTransport:
         """The peer stops reading, which the next write finds out: as in life."""
         self._is_full = True
 
+    def fail_to_write(self) -> None:
+        """The peer has reset the connection, which the next write finds out."""
+        self._fails_to_write = True
+
     def drain(self) -> None:
         """The peer reads again, and takes all."""
         self._is_full = False
@@ -164,6 +170,11 @@ class FakeTransport:
         if not isinstance(data, bytes):
             raise TypeError(f"bytes, not {type(data).__name__}")
         if self.disconnected or self.disconnecting or self._write_close_asked:
+            return
+        if self._fails_to_write:
+            if not self.has_failed_writing:
+                self.has_failed_writing = True
+                self._call_later(lambda: self._lose(error.ConnectionLost()))
             return
         self._written += data
         if self._is_full:
