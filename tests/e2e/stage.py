@@ -149,6 +149,8 @@ class Stage:
             [*wrapper, BIN / "twistd", *twistd, "-n", "sozutw", "--config", config], folder
         )
         self.descriptors = 0
+        self.has_stopped = False
+        """The test has had it stop, and has looked at that itself."""
 
     def __enter__(self) -> Self:
         try:
@@ -169,7 +171,7 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if error is None:
+            if error is None and not self.has_stopped:
                 self.clear()
                 self.expect_same_descriptors()
                 self.stop()
