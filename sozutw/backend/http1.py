@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from sozutw.backend.last_words import LastWords
 from sozutw.balancing.backends import BackendState
 from sozutw.relay.ports import BackOwner, DialFailure, FrontSide, Sink
 from sozutw.sessions.tokens import Token
@@ -75,8 +76,6 @@ class Http1BackendConnection(Protocol):
         self._dropped = dropped
         self._is_dropped = False
         self._wheel = wheel
-        self._flushing: Patience | None = None
-        """Bounds the time in which the last bytes go out, when it is in no table any more."""
         self._now = wheel.now
         self.patience = Patience(wheel, self._expired)
         self._head_bytes_max = head_bytes_max
@@ -138,10 +137,7 @@ class Http1BackendConnection(Protocol):
         transport: Any = self.transport
         self.transport = None  # It is not to be aborted yet.
         self.drop()
-        assert transport is not None
-        self._flushing = Patience(self._wheel, transport.abortConnection)
-        self._flushing.allow(seconds)
-        transport.loseConnection()
+        LastWords(transport, self._wheel, seconds)
 
     def detach(self) -> None:
         """Let go of owner, timer, dial and transport; the tables are the caller's business."""
@@ -426,9 +422,6 @@ class Http1BackendConnection(Protocol):
         if not self._is_dropped:
             self._ended(cleanly=isinstance(reason.value, ConnectionDone))
         self.dataReceived = ignore  # type: ignore[method-assign]
-        flushing, self._flushing = self._flushing, None
-        if flushing is not None:
-            flushing.cancel()
         self.transport = None
 
     def readConnectionLost(self) -> None:

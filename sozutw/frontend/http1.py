@@ -11,12 +11,13 @@ from math import inf
 from typing import Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from sozutw.frontend.body import NO_TRAILERS, READ_AWAY_BYTES_MAX, RequestBody
+from sozutw.frontend.body import NO_TRAILERS, RequestBody
+from sozutw.frontend.closing import LINGER_SECONDS, Closing, ignore
 from sozutw.relay.edits import Provenance
 from sozutw.relay.exchange import Exchange
 from sozutw.relay.ports import BackSide, Means, Sink
@@ -32,8 +33,6 @@ from sozutw.wire.message import RequestFields
 
 KEPT_BYTES_MAX: Final = 64 * 1024
 """What a client may send ahead of its turn before it is read no more."""
-LINGER_SECONDS: Final = 2.0
-"""How long a client that is still sending is listened to after the last answer."""
 ROUND_TRIP_SECONDS: Final = 1.0
 """A round trip is measured at most so often on one connection."""
 
@@ -48,12 +47,8 @@ class Entrance:
     wheel: Wheel
 
 
-def ignore(data: bytes) -> None:
-    """Nothing that comes now matters; a function, for a bound method would be a cycle."""
-
-
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class Http1FrontendConnection(Protocol):
+class Http1FrontendConnection(Closing):
     """
     One client's connection, from accept to close.
 
@@ -63,15 +58,8 @@ class Http1FrontendConnection(Protocol):
 
     # Hot: an idle connection is 1 KiB smaller than with a dictionary.
     __slots__ = (
-        "_body",
-        "_buffer",
         "_entrance",
-        "_exchange",
-        "_has_said_all",
         "_head_began",
-        "_idle_seconds",
-        "_is_over",
-        "_is_paused",
         "_is_reading_heads",
         "_known",
         "_listener",
@@ -79,19 +67,13 @@ class Http1FrontendConnection(Protocol):
         "_measured_at",
         "_now",
         "_provenance",
-        "_read_away_left",
         "_sent_before",
         "_sink",
         "body_bytes",
-        "connected",
-        "dataReceived",
         "is_draining",
-        "is_full",
-        "patience",
         "request_seconds",
         "round_trip_us",
         "session",
-        "transport",
         "write",
     )
 
@@ -130,14 +112,14 @@ class Http1FrontendConnection(Protocol):
         self.write: Sink = ignore
         self.transport: Any = None
         self.connected = 0
-        self.dataReceived = self._receive_head  # type: ignore[method-assign]
+        self.dataReceived = self._receive_head
 
     @override
     def connectionMade(self) -> None:
         transport = self.transport
         if self._entrance.sessions.admit(self.session) is None:
             self._is_over = True
-            self.dataReceived = ignore  # type: ignore[method-assign]
+            self.dataReceived = ignore
             transport.abortConnection()
             return
         self._listener.counters.connections += 1
@@ -182,7 +164,7 @@ class Http1FrontendConnection(Protocol):
             else:
                 self.body_bytes = 0
                 self._buffer = rest
-                self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+                self.dataReceived = self._keep_for_later
                 exchange.start(b"", True, NO_TRAILERS)
             buffer = self._buffer
         self._buffer = buffer
@@ -206,13 +188,13 @@ class Http1FrontendConnection(Protocol):
             data, ended, trailers, leftover = body.begin(rest)
         except WireError as error:
             self.body_bytes = 0
-            self.dataReceived = ignore  # type: ignore[method-assign]
+            self.dataReceived = ignore
             exchange.start_broken(error.reason, error.status)
             return
         if ended:
             self._body = None
             self._buffer = leftover
-            self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+            self.dataReceived = self._keep_for_later
         else:
             body.hold()
         exchange.start(data, ended, trailers)
@@ -225,7 +207,7 @@ class Http1FrontendConnection(Protocol):
 
     def read_with(self, state: Sink) -> None:
         """Let ``state`` take the next bytes."""
-        self.dataReceived = state  # type: ignore[method-assign, assignment]
+        self.dataReceived = state
 
     def body_ended(self, trailers: Sequence[bytes], leftover: bytes) -> None:
         """The request is complete; if it was only read away, the next one may begin."""
@@ -233,7 +215,7 @@ class Http1FrontendConnection(Protocol):
         if self._is_over:
             return
         self._buffer = leftover
-        self.dataReceived = self._keep_for_later  # type: ignore[method-assign]
+        self.dataReceived = self._keep_for_later
         exchange = self._exchange
         if exchange is not None:
             exchange.request_ended(trailers)
@@ -242,18 +224,12 @@ class Http1FrontendConnection(Protocol):
 
     def body_broken(self, error: WireError) -> None:
         """What came is no body: nothing behind it can be trusted."""
-        self.dataReceived = ignore  # type: ignore[method-assign]
+        self.dataReceived = ignore
         exchange = self._exchange
         if exchange is None:
             self._linger()
         else:
             exchange.request_broken(error.reason, error.status)
-
-    def _linger_on(self, data: bytes) -> None:
-        """The client still sends after the last answer; listen for a while, then close."""
-        self._read_away_left -= len(data)
-        if self._read_away_left < 0:
-            self.abort()
 
     def _receive_tunnel(self, data: bytes) -> None:
         self.patience.touched = self._now()
@@ -297,10 +273,6 @@ class Http1FrontendConnection(Protocol):
             self.patience.allow(seconds)
             self._resume_reading()
 
-    def has_taken_all(self) -> bool:
-        """Return whether nothing waits for the client to read it."""
-        return not self.is_full and not getattr(self.transport, "buffered_bytes", 0)
-
     def body_is_short(self) -> bool:
         """Return whether what is left of the body can be read away."""
         return self._body is None or self._body.is_short()
@@ -311,7 +283,7 @@ class Http1FrontendConnection(Protocol):
         self._exchange = None
         if keeps_alive and self._body is None:
             # Hot: the next request may come, or is here already.
-            self.dataReceived = self._receive_head  # type: ignore[method-assign]
+            self.dataReceived = self._receive_head
             patience = self.patience
             patience.touched = self._now()
             if patience.seconds != self._idle_seconds:
@@ -343,7 +315,7 @@ class Http1FrontendConnection(Protocol):
         """Pass every byte to ``sink``, beginning with those that came early."""
         early, self._buffer = self._buffer, b""
         self._sink = sink
-        self.dataReceived = self._receive_tunnel  # type: ignore[method-assign]
+        self.dataReceived = self._receive_tunnel
         self.patience.allow(seconds)
         if early:
             self.body_bytes += len(early)
@@ -357,25 +329,6 @@ class Http1FrontendConnection(Protocol):
         self.transport.loseWriteConnection()
         # The other half may not stay open for the whole of a tunnel's patience.
         self.patience.allow(min(self._idle_seconds, self.patience.seconds))
-
-    def abort(self) -> None:
-        """Close at once, by a reset if there was more to say."""
-        if self._exchange is not None or not self.has_taken_all():
-            self.cut()
-        else:
-            self._is_over = True
-            self.dataReceived = ignore  # type: ignore[method-assign]
-            if self.transport is not None:
-                self.transport.abortConnection()
-
-    def cut(self) -> None:
-        """Close at once by a reset: the end of what was sent so far must not look like one."""
-        self._is_over = True
-        self.dataReceived = ignore  # type: ignore[method-assign]
-        self.patience.cancel()  # It may be due in this very tick.
-        transport = self.transport
-        if transport is not None:
-            getattr(transport, "reset", transport.abortConnection)()
 
     # What the session manager asks for.
 
@@ -407,41 +360,10 @@ class Http1FrontendConnection(Protocol):
 
     def _refuse(self, error: WireError) -> None:
         """What came is not a request: say so, and close."""
-        self.dataReceived = ignore  # type: ignore[method-assign]
+        self.dataReceived = ignore
         data = refuse_unreadable(error, self.session, self._listener, self._provenance, self._means)
         self.write(data)
         self._linger()
-
-    def _close(self) -> None:
-        """Close when all is written; a client that does not take it is cut off in time."""
-        transport = self.transport
-        self._is_over = True
-        self.dataReceived = ignore  # type: ignore[method-assign]
-        self.patience.allow(self._idle_seconds)
-        transport.loseConnection()
-
-    def _linger(self) -> None:
-        """
-        Half-close and read away what the client still sends, within 64 KiB and 2 s.
-
-        A close with unread bytes would be a reset, which can take the answer from the client.
-        """
-        transport = self.transport
-        self._stop_body()
-        self._is_over = True
-        self._buffer = b""
-        self._read_away_left = READ_AWAY_BYTES_MAX
-        self.dataReceived = self._linger_on  # type: ignore[method-assign]
-        self.patience.allow(self._idle_seconds)
-        transport.loseWriteConnection()
-        self._resume_reading()
-        if self._has_said_all:
-            self._close()
-
-    def writeConnectionLost(self) -> None:
-        """Our half-close was done: all that we had to say is out."""
-        if self._is_over:
-            self.patience.allow(min(LINGER_SECONDS, self._idle_seconds))
 
     def readConnectionLost(self) -> None:
         """The client said all; it may still wait for its response."""
@@ -462,7 +384,7 @@ class Http1FrontendConnection(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_over = True
-        self.dataReceived = ignore  # type: ignore[method-assign]
+        self.dataReceived = ignore
         self.patience.cancel()
         self._buffer = b""
         self._sink = self.write = ignore
@@ -506,23 +428,6 @@ class Http1FrontendConnection(Protocol):
         measure = getattr(self.transport, "round_trip_us", None)
         if measure is not None:
             self.round_trip_us = measure()
-
-    # Reading and pausing.
-
-    def _stop_body(self) -> None:
-        body, self._body = self._body, None
-        if body is not None:
-            body.stop()
-
-    def _pause_reading(self) -> None:
-        if not self._is_paused:
-            self._is_paused = True
-            self.transport.pauseProducing()
-
-    def _resume_reading(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            self.transport.resumeProducing()
 
     # As the producer of what is written here: responses.
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.relay.account import Account, Stage
-from sozutw.relay.answers import location
+from sozutw.relay.account import Stage
 from sozutw.relay.edits import compose_request, compose_start, framing_of
+from sozutw.relay.ending import BAD_GATEWAY, GATEWAY_TIMED_OUT, UNAVAILABLE
 from sozutw.relay.ports import BackSide, DialFailure, FrontSide
 from sozutw.relay.route import Route
+from sozutw.relay.tunnel import Tunnelling
 from sozutw.routing.affinity import cookie_value
 from sozutw.wire.http1.body import compose_chunk, compose_last_chunk
 from sozutw.wire.http1.grammar import CRLF
@@ -24,16 +25,11 @@ IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 """Methods that may be sent twice (RFC 9110, 9.2.2)."""
 
 SWITCHING: Final = 101
-UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
 TIMED_OUT: Final = 408
-TOO_MANY: Final = 429
-BAD_GATEWAY: Final = 502
-UNAVAILABLE: Final = 503
-GATEWAY_TIMED_OUT: Final = 504
 
 
-class Exchange(Account):
+class Exchange(Tunnelling):
     """
     One request and its response.
 
@@ -140,10 +136,6 @@ class Exchange(Account):
             self._front.wait(route.front_seconds)  # It is the backend's turn.
         else:
             self._cut("client_timeout_during_response")
-
-    def front_finished(self) -> None:
-        """In a tunnel: the client half-closed."""
-        self._tunnel_half_ended(self._back)
 
     def front_filled(self) -> None:
         """The client cannot take more bytes now: its response pauses."""
@@ -287,10 +279,6 @@ class Exchange(Account):
             case _:
                 self._refuse(GATEWAY_TIMED_OUT, "backend_timeout")
 
-    def back_finished(self) -> None:
-        """In a tunnel: the backend half-closed."""
-        self._tunnel_half_ended(self._front)
-
     def back_filled(self) -> None:
         """The backend cannot take more bytes now: the client's body pauses."""
         self._means.counters.flow_control_paused += 1
@@ -388,19 +376,6 @@ class Exchange(Account):
         key = None if affinity is None else affinity(head, self._provenance.ip)
         return cluster.choose(now, key, means.random, self._tried)
 
-    def _give_up(self) -> None:
-        """Every dial that was allowed has failed."""
-        route = self._route
-        assert route is not None
-        assert route.cluster is not None
-        route.cluster.counters.retries_exhausted += 1
-        if self._failure is DialFailure.TIMED_OUT:
-            self._refuse(GATEWAY_TIMED_OUT, "backend_timeout")
-        elif self._failure is not None:
-            self._refuse(UNAVAILABLE, "no backend could be reached")
-        else:
-            self._refuse(BAD_GATEWAY, "backend closed before its response")
-
     def _send(self) -> None:
         """Send the request, built before, to the connection that is open now."""
         back = self._back
@@ -444,17 +419,7 @@ class Exchange(Account):
             return
         self._refuse(BAD_GATEWAY, "backend closed before its response")
 
-    # Answering, and ending.
-
-    def _sticky_line(self, back: BackSide) -> bytes:
-        """Return the cookie that binds the client to this backend, if it does not have it."""
-        route = self._route
-        assert route is not None
-        name = route.sticky_name
-        value = back.state.sticky_value
-        if name is None or cookie_value(self._head.fields.cookies, name) == value:
-            return b""
-        return b"Set-Cookie: %b=%b; Path=/\r\n" % (name, value)
+    # Ending well.
 
     def _closing(self, front: FrontSide) -> bytes:
         """Return the line that tells the client that this is the last response, if it is."""
@@ -462,66 +427,6 @@ class Exchange(Account):
             return b"" if self._head.minor else b"Connection: keep-alive\r\n"
         self._keeps_alive = False
         return b"Connection: close\r\n"
-
-    def _switch(self, head: ResponseHead) -> None:
-        """A 101: from here on the bytes are not ours, if the client asked for that."""
-        back = self._back
-        route = self._route
-        front = self._front
-        assert back is not None
-        assert route is not None
-        asked = self._head.fields.upgrade
-        if asked is None or head.fields.upgrade is None or not self._request_ended:
-            self.response_broken("a 101 that nobody asked for")
-            return
-        self._stage = Stage.TUNNEL
-        self._response_seen = back.response_bytes
-        self._means.counters.websocket_sessions += 1
-        line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
-        added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
-        data = compose_start(head, line) + self._sticky_line(back) + added + CRLF
-        self._bytes_out += len(data)
-        front.write(data)
-        early = back.tunnel(front.write, route.tunnel_seconds)
-        if early:
-            front.write(early)
-        front.tunnel(back.write, route.tunnel_seconds)
-
-    def _tunnel_half_ended(self, other: FrontSide | BackSide | None) -> None:
-        """One end of the tunnel has said all; the other may still speak."""
-        assert self._stage is Stage.TUNNEL
-        assert other is not None
-        assert self._ends_open > 0
-        self._ends_open -= 1
-        if self._ends_open == 0:
-            # What both said last may still be on its way.
-            route = self._route
-            back, self._back = self._back, None
-            assert route is not None
-            assert back is not None
-            self._count_body(back)
-            back.close(route.back_seconds)
-            self._end_tunnel("")
-        else:
-            other.finish()
-
-    def _client_silent_in_tunnel(self) -> None:
-        """The client sent nothing, which is well as long as it is sent something."""
-        back = self._back
-        route = self._route
-        assert back is not None
-        assert route is not None
-        if back.response_bytes > self._response_seen:
-            self._response_seen = back.response_bytes
-            self._front.wait(route.tunnel_seconds)
-        else:
-            self._end_tunnel("frontend socket timeout")
-
-    def _end_tunnel(self, message: str) -> None:
-        self._drop_back()
-        front = self._front
-        self._end(message, is_error=False)
-        front.exchange_ended(keeps_alive=False)
 
     def _complete(self) -> None:
         """The response is out, as far as we are concerned."""
@@ -538,79 +443,3 @@ class Exchange(Account):
         keeps_alive = self._keeps_alive and not front.is_draining
         self._end("", is_error=False)
         front.exchange_ended(keeps_alive=keeps_alive)
-
-    def _refuse_by_rule(self, route: Route) -> None:
-        """A rule, not a failure, says that no backend is asked."""
-        head = self._head
-        status = route.answer_status
-        if status == UNAUTHORIZED or (status == 0 and route.rule.cluster_id is None):
-            self._refuse(UNAUTHORIZED)
-        elif status:
-            host = head.host
-            to = location(route.location_scheme, host, route.location_port, head.target)
-            self._refuse(status, redirect_location=to)
-        else:
-            self._refuse(UNAVAILABLE, "no such cluster")
-
-    def _refuse_for_now(self, route: Route) -> None:
-        """The client's address has as many connections to this cluster as it may."""
-        assert route.cluster is not None
-        route.cluster.counters.rejected_per_ip += 1
-        seconds = self._means.retry_after if route.retry_after is None else route.retry_after
-        self._refuse(TOO_MANY, retry_after=b"%d" % seconds)
-
-    def _refuse(
-        self, status: int, message: str = "", *, closes: bool = False, **variables: bytes
-    ) -> None:
-        """Answer in the backend's place."""
-        assert self._stage in (Stage.CONNECTING, Stage.WAITING), self._stage
-        head = self._head
-        front = self._front
-        route = self._route
-        back = self._back
-        self._drop_back()
-        self._status = status
-        may_go_on = self._request_ended or front.body_is_short()
-        must_close = closes or front.is_draining or not (head.keeps_alive and may_go_on)
-        id_line = b"%b: %b" % (self._provenance.id_name, self._request_id)
-        answers = self._listener.answers if route is None else route.answers
-        answer = answers.compose(
-            status,
-            must_close,
-            head.method == b"HEAD",
-            head.minor,
-            id_line,
-            route=b"%b %b%b" % (head.method, head.host, head.target),
-            request_id=self._request_id,
-            cluster_id=b"" if route is None else route.cluster_id.encode(),
-            backend_id=b"" if back is None else back.state.backend_id.encode(),
-            message=message.encode(),
-            **variables,
-        )
-        own = self._means.counters.answers
-        own[status] = own.get(status, 0) + 1
-        if route is not None and route.cluster is not None:
-            own = route.cluster.counters.answers
-            own[status] = own.get(status, 0) + 1
-        self._bytes_out += len(answer.data)
-        front.write(answer.data)
-        self._end(message, is_error=status >= BAD_GATEWAY)
-        front.exchange_ended(keeps_alive=not answer.closes)
-
-    def _cut(self, message: str) -> None:
-        """The response cannot be completed, and must not look whole (R5)."""
-        self._drop_back()
-        front = self._front
-        self._end(message, is_error=True)
-        front.cut()
-
-    def _count_body(self, back: BackSide) -> None:
-        """Remember how much of a body, or of a tunnel, went to the client."""
-        if self._first_at is not None:
-            self._body_bytes = back.response_bytes - self._head_bytes
-
-    def _drop_back(self) -> None:
-        back, self._back = self._back, None
-        if back is not None:
-            self._count_body(back)
-            back.drop()
