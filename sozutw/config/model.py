@@ -351,7 +351,7 @@ class Settings:
     replay: bool = True
     """Whether an idempotent request that got no byte of a response is sent again."""
     dials_max: int = 3
-    """How often in all one request may be tried."""
+    """How many connections one request may dial in all; a first try on an idle one is no dial."""
     backend_idle_timeout: float = 30.0
     """How long an unused connection is kept."""
     backend_idle_connections_max: int = 256
