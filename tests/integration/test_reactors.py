@@ -175,5 +175,6 @@ def test_a_response_under_way_is_finished_before_the_proxy_stops(
         idle.expect_end(SECONDS_MAX)
         peer.send(b"more")
         assert client.receive_rest(SECONDS_MAX) == b"more"
+        client.close()
         assert stage.process.wait(SECONDS_MAX) == 0
         stage.has_stopped = True
