@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.transport.loop import Loop, close_later
 from sozutw.transport.stream import StreamTransport
 
@@ -62,6 +63,13 @@ class Waiting(NamedTuple):
     since: float
 
 
+class QueueCounts(NamedTuple):
+    """Where it is counted that clients have to wait."""
+
+    worker: WorkerCounters
+    listener: ListenerCounters
+
+
 @implementer(IReadDescriptor)
 class Acceptor:
     """
@@ -81,14 +89,13 @@ class Acceptor:
         admission: Admission,
         queue_seconds_max: float = 60.0,
         queue_max: int = 16,
+        counts: "QueueCounts | None" = None,
     ) -> None:
         assert queue_max > 0
         self.accepted_total = 0
         """Clients who got a protocol."""
         self.refused_total = 0
         """Clients whom the factory did not want."""
-        self.queue_timeouts_total = 0
-        """Clients who waited too long."""
         self.exhausted_total = 0
         """How often the system had nothing left to accept with."""
         self.shed_total = 0
@@ -102,6 +109,7 @@ class Acceptor:
         self._waiting: deque[Waiting] = deque()
         self._timer: IDelayedCall | None = None
         self._rest: IDelayedCall | None = None
+        self.counts = counts or QueueCounts(WorkerCounters(), ListenerCounters())
         self._is_paused = True
         self._is_closed = False
         self._is_exhausted = False
@@ -116,6 +124,11 @@ class Acceptor:
     def waiting(self) -> int:
         """How many clients wait for room."""
         return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait that no more are accepted."""
+        return len(self._waiting) >= self._queue_max
 
     def resume(self) -> None:
         """Accept, now or again."""
@@ -133,6 +146,8 @@ class Acceptor:
         self._drop_stale()
         while self._waiting and self._has_room():
             client = self._waiting.pop()
+            waited = self._reactor.seconds() - client.since
+            self.counts.worker.accept_wait_time.add(int(waited * 1e6))
             self._admit(client.sock, client.address)
         self._set_timer()
         self._listen()
@@ -168,7 +183,7 @@ class Acceptor:
         # Mostly one client comes at a time, and asking for a second costs a call in vain. Where
         # many come, the number asked for doubles with each wake-up.
         for _ in range(self._burst):
-            if len(self._waiting) >= self._queue_max:
+            if len(self._waiting) >= self._queue_max:  # Hot: not is_full, a frame less
                 self._reactor.removeReader(self)
                 return
             try:
@@ -182,6 +197,7 @@ class Acceptor:
             if self._has_room():
                 self._admit(sock, address)
             else:
+                self.counts.listener.capped += 1
                 self._waiting.append(Waiting(sock, address, self._reactor.seconds()))
                 self._set_timer()
             if not self._is_listening():  # its protocol may have had us pause
@@ -206,8 +222,7 @@ class Acceptor:
         return not (self._is_paused or self._is_closed)
 
     def _listen(self) -> None:
-        is_full = len(self._waiting) >= self._queue_max
-        if self._is_listening() and self._rest is None and not is_full:
+        if self._is_listening() and self._rest is None and not self.is_full:
             self._reactor.addReader(self)
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
@@ -274,7 +289,7 @@ class Acceptor:
         oldest = self._reactor.seconds() - self._queue_seconds_max
         while self._waiting and self._waiting[0].since <= oldest:
             self._waiting.popleft().sock.close()
-            self.queue_timeouts_total += 1
+            self.counts.worker.accept_queue_timeouts += 1
 
     def _set_timer(self) -> None:
         """One timer, for the client who waits longest; it may fire for one who was served."""

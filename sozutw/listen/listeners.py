@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IProtocolFactory
 from typing_extensions import override
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.acceptor import Acceptor, Admission
+from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
 from sozutw.listen.sockets import bind
+from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
 
@@ -30,12 +31,14 @@ class ListenerService(Service):
         *,
         queue_max: int,
         queue_seconds_max: float,
+        counters: WorkerCounters | None = None,
     ) -> None:
         self._reactor = reactor
         self._admission = admission
         self._factory_of = factory_of
         self._queue_max = queue_max
         self._queue_seconds_max = queue_seconds_max
+        self._counters = counters or WorkerCounters()
         self.acceptors: dict[InetAddress, Acceptor] = {}
 
     def activate(self, listener: ListenerState) -> None:
@@ -50,6 +53,7 @@ class ListenerService(Service):
             self._admission,
             queue_max=self._queue_max,
             queue_seconds_max=self._queue_seconds_max,
+            counts=QueueCounts(self._counters, listener.counters),
         )
         acceptor.resume()
 

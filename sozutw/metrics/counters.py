@@ -4,6 +4,9 @@ The numbers that the data plane adds to, as plain attributes of objects bound at
 Whoever adds holds the object already and writes ``counters.requests += 1``: no name is
 looked up, and no call is made. ``metrics.names`` says what each is called outside.
 
+What is the sum of others (a cluster's dials, the bytes of all backends) is not counted twice:
+``metrics.render`` adds it up when somebody asks.
+
 A gauge (``connections``, ``active_requests``) is counted up and down by one owner; it is
 right when each increment has its one decrement.
 """
@@ -74,25 +77,18 @@ class ClusterCounters:
     """By class: ``responses[status // 100]``; 0 counts exchanges that ended without a status."""
     answers: dict[int, int] = field(default_factory=dict)
     """Answers of our own by status; rare enough for a dict."""
-    connect_errors: int = 0
     retries_exhausted: int = 0
     """Exchanges that gave up after all their dials."""
-    pool_hits: int = 0
-    pool_misses: int = 0
     fail_open: int = 0
     """Choices that fell to an unhealthy backend since no healthy one was left."""
     no_available_backends: int = 0
     """How often the last available backend went."""
     available_recovered: int = 0
     """How often one came back after that."""
-    up: int = 0
-    down: int = 0
     rejected_per_ip: int = 0
     """429: the limit for one client address."""
     request_time: Timer = field(default_factory=Timer)
     """From the first byte of the request to the last of its response."""
-    service_time: Timer = field(default_factory=Timer)
-    """The part of it that was spent here and not waiting for the backend."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +99,7 @@ class ListenerCounters:
     connections: int = 0
     """Gauge."""
     capped: int = 0
-    """Connections refused or left waiting since the process was full."""
+    """Connections that had to wait since the process was full."""
     requests: int = 0
 
 
@@ -119,9 +115,6 @@ class WorkerCounters:
     bytes_in: int = 0
     bytes_out: int = 0
     """From and to clients."""
-    back_bytes_in: int = 0
-    back_bytes_out: int = 0
-    """From and to backends."""
     statuses: list[int] = field(default_factory=lambda: [0] * STATUSES)
     """``statuses[404]``; 0 counts exchanges that ended without a status."""
     answers: dict[int, int] = field(default_factory=dict)
@@ -134,7 +127,7 @@ class WorkerCounters:
     accept_queue_connections: int = 0
     """Gauge."""
     accept_queue_backpressure: int = 0
-    """Gauge: 1 while accepting is paused."""
+    """Gauge: 1 while a queue is full, so that its listener accepts no more."""
     accept_queue_timeouts: int = 0
     sessions_evicted: int = 0
     zombies: int = 0
@@ -149,13 +142,6 @@ class WorkerCounters:
     early_response_closes: int = 0
     """Responses that ended before the request's body did."""
     backend_eof_before_message_complete: int = 0
-    request_ids_generated: int = 0
-    request_ids_propagated: int = 0
-    trusted_protos: int = 0
-    trusted_protos_differing: int = 0
-    """X-Forwarded-Proto of a trusted peer, and those that named another protocol."""
-    trusted_ports: int = 0
-    trusted_ports_differing: int = 0
 
     backend_connections: int = 0
     """Gauge."""
@@ -168,6 +154,4 @@ class WorkerCounters:
     unsent_access_logs: int = 0
 
     accept_wait_time: Timer = field(default_factory=Timer)
-    request_time: Timer = field(default_factory=Timer)
-    service_time: Timer = field(default_factory=Timer)
-    frontend_matching_time: Timer = field(default_factory=Timer)
+    """Of clients that had to wait; who comes in at once is not in it."""

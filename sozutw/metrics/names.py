@@ -18,8 +18,6 @@ WORKER: Final[Names] = MappingProxyType(
         "errors": "http.errors",
         "bytes_in": "bytes_in",
         "bytes_out": "bytes_out",
-        "back_bytes_in": "back_bytes_in",
-        "back_bytes_out": "back_bytes_out",
         "client_connections": "client.connections",
         "client_connections_max": "client.connections_max",
         "accept_queue_connections": "accept_queue.connections",
@@ -34,21 +32,12 @@ WORKER: Final[Names] = MappingProxyType(
         "failed_backend_matching": "http.failed_backend_matching",
         "early_response_closes": "http.early_response_close",
         "backend_eof_before_message_complete": "h1.backend_eof_before_message_complete",
-        "request_ids_generated": "http.x_request_id.generated",
-        "request_ids_propagated": "http.x_request_id.propagated",
-        "trusted_protos": "http.trusting.x_proto",
-        "trusted_protos_differing": "http.trusting.x_proto.diff",
-        "trusted_ports": "http.trusting.x_port",
-        "trusted_ports_differing": "http.trusting.x_port.diff",
         "backend_connections": "backend.connections",
         "pool_size": "backend.pool.size",
         "flow_control_paused": "backend.flow_control.paused",
         "access_logs": "access_logs.count",
         "unsent_access_logs": "unsent-access-logs",
         "accept_wait_time": "accept_queue.wait_time",
-        "request_time": "request_time",
-        "service_time": "service_time",
-        "frontend_matching_time": "frontend_matching_time",
     }
 )
 LISTENER: Final[Names] = MappingProxyType(
@@ -65,18 +54,12 @@ CLUSTER: Final[Names] = MappingProxyType(
         "bytes_in": "bytes_in",
         "bytes_out": "bytes_out",
         "active_requests": "http.active_requests",
-        "connect_errors": "backend.connections.error",
         "retries_exhausted": "backend.connect.retries_exhausted",
-        "pool_hits": "backend.pool.hit",
-        "pool_misses": "backend.pool.miss",
         "fail_open": "backends.fail_open",
         "no_available_backends": "cluster.no_available_backends",
         "available_recovered": "cluster.available_recovered",
-        "up": "backend.up",
-        "down": "backend.down",
         "rejected_per_ip": "connections.rejected_per_cluster_ip",
         "request_time": "request_time",
-        "service_time": "service_time",
     }
 )
 BACKEND: Final[Names] = MappingProxyType(
@@ -95,6 +78,20 @@ BACKEND: Final[Names] = MappingProxyType(
         "connection_time": "backend_connection_time",
     }
 )
+
+CLUSTER_SUMS: Final[Names] = MappingProxyType(
+    {
+        attribute: BACKEND[attribute]
+        for attribute in ("connect_errors", "up", "down", "pool_hits", "pool_misses")
+    }
+)
+"""What a cluster tells as the sum over its backends, by their attributes."""
+WORKER_SUMS: Final[Names] = MappingProxyType(
+    {"bytes_in": "back_bytes_in", "bytes_out": "back_bytes_out"}
+)
+"""What a worker tells as the sum over all backends, by their attributes."""
+REQUEST_TIME: Final = CLUSTER["request_time"]
+"""A worker's is the sum over its clusters."""
 
 STATUSES_TOLD: Final = (
     *(200, 201, 204, 301, 302, 304),

@@ -1,7 +1,7 @@
 """All counters as one value under Sōzu's names; made when somebody asks, and only then."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sozutw.metrics import names
@@ -37,7 +37,7 @@ class ClusterReport(NamedTuple):
     """One cluster and its backends, by id; an id may stand for several addresses."""
 
     counters: ClusterCounters
-    backends: Iterable[tuple[str, BackendReport]]
+    backends: Sequence[tuple[str, BackendReport]]
 
 
 def report(
@@ -52,8 +52,12 @@ def report(
     Times are in milliseconds. A percentile is the upper bound of the power of two that
     holds it, so it may be up to twice the true one.
     """
+    proxy = _proxy(worker, listeners, uptime_seconds)
+    backends = [backend for told in clusters.values() for _, backend in told.backends]
+    proxy |= _sums(backends, names.WORKER_SUMS)
+    proxy |= _timer(names.REQUEST_TIME, [told.counters.request_time for told in clusters.values()])
     return {
-        "proxy": _proxy(worker, listeners, uptime_seconds),
+        "proxy": proxy,
         "listeners": {
             address: _named(counters, names.LISTENER) for address, counters in listeners.items()
         },
@@ -107,10 +111,26 @@ def _named(counters: object, mapping: names.Names) -> dict[str, Any]:
     for attribute, name in mapping.items():
         value = getattr(counters, attribute)
         if isinstance(value, Timer):
-            told[name] = percentiles(value)
-            told[f"{name}_histogram"] = histogram(value)
+            told |= _timer(name, [value])
         else:
             told[name] = value
+    return told
+
+
+def _timer(name: str, timers: Iterable[Timer]) -> dict[str, Any]:
+    """Tell timers as the one that they add up to."""
+    whole = Timer()
+    for timer in timers:
+        whole.sum_us += timer.sum_us
+        whole.buckets = [a + b for a, b in zip(whole.buckets, timer.buckets, strict=True)]
+    return {name: percentiles(whole), f"{name}_histogram": histogram(whole)}
+
+
+def _sums(backends: Iterable[BackendReport], mapping: names.Names) -> dict[str, int]:
+    told = dict.fromkeys(mapping.values(), 0)
+    for backend in backends:
+        for attribute, name in mapping.items():
+            told[name] += getattr(backend.counters, attribute)
     return told
 
 
@@ -139,6 +159,7 @@ def _proxy(
 
 def _cluster(cluster: ClusterReport) -> dict[str, Any]:
     told = _named(cluster.counters, names.CLUSTER)
+    told |= _sums((backend for _, backend in cluster.backends), names.CLUSTER_SUMS)
     for hundreds, count in enumerate(cluster.counters.responses):
         _add(told, names.status_class(hundreds), count)
     for status, count in cluster.counters.answers.items():

@@ -56,6 +56,7 @@ class ProxyService(Service):
             self.worker.factory_of,
             queue_max=max(16, plan.sessions_max // 10),
             queue_seconds_max=settings.accept_queue_timeout,
+            counters=self.worker.counters,
         )
         self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
@@ -115,8 +116,9 @@ class ProxyService(Service):
         counters = worker.counters
         counters.client_connections = counters.http_sessions = len(worker.sessions)
         counters.pool_size = worker.connector.pool.idle_total
-        listeners = self.listeners.acceptors.values()
-        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in listeners)
+        acceptors = self.listeners.acceptors.values()
+        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
+        counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
         listeners_told = {
             str(address): listener.counters for address, listener in self.applier.listeners.items()
         }

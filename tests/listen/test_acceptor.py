@@ -148,6 +148,8 @@ def test_without_room_clients_wait_and_the_newest_is_served_first(
         place.loop.run_until(lambda number=number: place.acceptor.waiting == min(number + 1, 3))
     place.loop.settle()
     assert place.acceptor.waiting == 3
+    assert place.acceptor.is_full
+    assert place.acceptor.counts.listener.capped == 3
     assert not any(is_closed(client) for client in clients)
     place.room.room = 2
     place.acceptor.room_made()
@@ -159,6 +161,9 @@ def test_without_room_clients_wait_and_the_newest_is_served_first(
     place.acceptor.room_made()
     place.loop.run_until(lambda: len(place.room.protocols) == 5)
     assert place.acceptor.waiting == 0
+    assert not place.acceptor.is_full
+    assert sum(place.acceptor.counts.worker.accept_wait_time.buckets) == 5
+    assert place.acceptor.counts.listener.capped == 5
 
 
 def test_a_full_queue_asks_the_loop_for_nothing(make_place: Callable[..., Place]) -> None:
@@ -175,8 +180,8 @@ def test_one_that_waited_too_long_is_dropped(make_place: Callable[..., Place]) -
     place.acceptor.resume()
     first, _second = place.connect(2)
     place.loop.run_until(lambda: is_closed(first))
-    assert place.acceptor.queue_timeouts_total >= 1
-    place.loop.run_until(lambda: place.acceptor.queue_timeouts_total == 2)
+    assert place.acceptor.counts.worker.accept_queue_timeouts >= 1
+    place.loop.run_until(lambda: place.acceptor.counts.worker.accept_queue_timeouts == 2)
 
 
 def test_paused_it_leaves_clients_to_the_kernel(make_place: Callable[..., Place]) -> None:
@@ -398,7 +403,7 @@ def test_the_timer_for_who_waits_follows_the_oldest() -> None:
     assert [client.is_closed for client in clients] == [True, False, False]
     reactor.advance(20)
     assert [client.is_closed for client in clients] == [True, True, False]
-    assert acceptor.queue_timeouts_total == 2
+    assert acceptor.counts.worker.accept_queue_timeouts == 2
     acceptor.close()
 
 

@@ -29,6 +29,14 @@ def test_every_counter_has_one_name_and_every_name_its_counter(
     assert len(set(mapping.values())) == len(mapping)
 
 
+def test_a_sum_is_of_something_counted_and_under_a_name_of_its_own() -> None:
+    counted = {f.name for f in fields(BackendCounters)}
+    for sums, mapping in ((names.CLUSTER_SUMS, names.CLUSTER), (names.WORKER_SUMS, names.WORKER)):
+        assert set(sums) <= counted
+        assert not set(sums.values()) & set(mapping.values())
+    assert names.REQUEST_TIME not in names.WORKER.values()
+
+
 @pytest.mark.parametrize(
     ("status", "name"),
     [

@@ -91,6 +91,26 @@ def test_a_cluster_is_told_with_its_backends() -> None:
     assert [b["metrics"]["backend.available"] for b in app["backends"]] == [1, 0]
 
 
+def test_what_is_the_sum_of_others_is_added_up() -> None:
+    clusters = {}
+    for cluster_id, us in (("a", 3), ("b", 1000)):
+        counters = ClusterCounters()
+        counters.request_time.add(us)
+        backends = [
+            (f"{cluster_id}{n}", BackendReport("", BackendCounters(bytes_in=n, up=1), True))
+            for n in (1, 10)
+        ]
+        clusters[cluster_id] = ClusterReport(counters, backends)
+    told = report(WorkerCounters(), {}, clusters, 0)
+    assert told["clusters"]["a"]["cluster"]["backend.up"] == 2
+    assert told["clusters"]["a"]["cluster"]["backend.pool.hit"] == 0
+    assert told["proxy"]["back_bytes_in"] == 22
+    assert told["proxy"]["back_bytes_out"] == 0
+    assert told["proxy"]["request_time"]["samples"] == 2
+    assert told["proxy"]["request_time"]["sum"] == 1.003
+    assert told["clusters"]["a"]["cluster"]["request_time"]["samples"] == 1
+
+
 def test_a_timer_that_never_ran_is_all_zeros() -> None:
     assert set(percentiles(Timer()).values()) == {0}
     assert histogram(Timer()) == {"sum": 0.0, "count": 0, "buckets": []}
