@@ -86,7 +86,8 @@ class Closing(Protocol):
         transport = self.transport
         self._is_over = True
         self.dataReceived = ignore
-        self.patience.allow(self._idle_seconds)
+        if getattr(transport, "buffered_bytes", 1):
+            self.patience.allow(self._idle_seconds)
         transport.loseConnection()
 
     def _linger(self) -> None:

@@ -81,6 +81,7 @@ class Http1FrontendConnection(Closing):
         means = entrance.means
         listener = entrance.listener
         wheel = entrance.wheel
+        now = wheel.now()
         timeouts = listener.listener.timeouts
         self._entrance = entrance
         self._means = means
@@ -90,7 +91,7 @@ class Http1FrontendConnection(Closing):
         self.request_seconds = timeouts.request
         self._provenance = Provenance(listener, source, port)
         self._exchange: Exchange | None = None
-        self._known: RequestFields | None = None
+        self._known: RequestFields | None = listener.known
         self._buffer = b""
         self._body: RequestBody | None = None
         self._sink: Sink = ignore
@@ -101,14 +102,15 @@ class Http1FrontendConnection(Closing):
         self._is_reading_heads = False
         self._head_began = False
         self._read_away_left = 0
-        self._measured_at = -inf
+        # The first round trip is measured after a second: most connections do not live so long.
+        self._measured_at = now
         self._sent_before = -1
         self.is_draining = False
         self.body_bytes = 0
         self.round_trip_us = 0
         self.patience = Patience(wheel, self._expired)
         peer = f"[{source}]:{port}" if ":" in source else f"{source}:{port}"
-        self.session = Session(self, source, peer, wheel.now(), means.new_id())
+        self.session = Session(self, source, peer, now, means.new_id())
         self.write: Sink = ignore
         self.transport: Any = None
         self.connected = 0
@@ -154,7 +156,10 @@ class Http1FrontendConnection(Closing):
             if now - self._measured_at >= ROUND_TRIP_SECONDS:
                 self._measure_round_trip(now)
             self._head_began = False
-            fields = self._known = head.fields
+            fields = head.fields
+            if fields is not self._known:
+                # Clients of one kind send the same fields: the next one's need no reading.
+                self._known = self._listener.known = fields
             exchange = self._exchange = Exchange(
                 self, self.session, self._listener, self._provenance, self._means, head, now
             )

@@ -14,7 +14,7 @@ from sozutw.frontend.factory import Http1FrontendFactory
 from sozutw.frontend.http1 import Entrance
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.process.ids import Ulids
-from sozutw.relay.access import AccessRecord
+from sozutw.relay.access import AccessRow
 from sozutw.relay.ports import Means
 from sozutw.relay.route import ListenerState
 from sozutw.sessions.manager import SessionManager
@@ -44,7 +44,7 @@ class Worker:
         settings: Settings,
         clock: IReactorTime,
         dialler: Dialler,
-        log: Callable[[AccessRecord], None],
+        log: Callable[[AccessRow], None],
         *,
         sessions_max: int = 10_000,
         chance: Chance | None = None,

@@ -23,7 +23,7 @@ from sozutw.process.writers import (
     StreamWriter,
     Writer,
 )
-from sozutw.relay.access import AccessRecord, render_ascii, render_json
+from sozutw.relay.access import AccessRow, render_ascii, render_json
 
 WRITE_SECONDS: Final = 0.2
 """How long a record waits at most before it is written."""
@@ -32,7 +32,7 @@ RECORDS_PER_WRITE: Final = 250
 PAUSE_SECONDS: Final = 0.001
 """What lies between two writes when one did not do, so that events get their turn."""
 
-Render = Callable[[Sequence[AccessRecord]], bytes]
+Render = Callable[[Sequence[AccessRow]], bytes]
 
 _log = Logger()
 
@@ -86,8 +86,8 @@ class AccessLog(Service):
         self._target = parse_target(target)
         is_colored = is_colored and isinstance(self._target, StdoutTarget)
         self._render = choose_render(form, tag, is_colored=is_colored)
-        self._records: list[AccessRecord] = []
-        self.append: Callable[[AccessRecord], None] = self._records.append
+        self._records: list[AccessRow] = []
+        self.append: Callable[[AccessRow], None] = self._records.append
         self.counters = WorkerCounters()
         """Where lines are counted; whoever has the worker's puts them here."""
         self._reactor = reactor

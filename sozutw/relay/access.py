@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 METHOD_BYTES_MAX: Final = 32
 AUTHORITY_BYTES_MAX: Final = 256
@@ -63,7 +63,8 @@ class AccessRecord(NamedTuple):
     """
     What is told of one exchange or tunnel; an empty text, 0 as a round trip or status: unknown.
 
-    Hot: where a frame counts, ``tuple.__new__(AccessRecord, (...))`` makes one without.
+    Hot: the data path makes a plain tuple of these (an AccessRow), 0.3 µs less, which
+    ``AccessRecord._make`` names again.
     """
 
     time_ns: int
@@ -99,8 +100,12 @@ class AccessRecord(NamedTuple):
     xff_chain: bytes
 
 
+AccessRow = tuple[Any, ...]
+"""The values of an AccessRecord in their order; an AccessRecord is one too."""
+
+
 def render_ascii(
-    records: Iterable[AccessRecord], pid: int, tag: str, *, is_colored: bool = False
+    records: Iterable[AccessRow], pid: int, tag: str, *, is_colored: bool = False
 ) -> bytes:
     """
     Write Sōzu's lines, one a record, each with its line end.
@@ -199,11 +204,11 @@ def render_ascii(
     return b"".join(lines)
 
 
-def render_json(records: Iterable[AccessRecord], pid: int, tag: str) -> bytes:
+def render_json(records: Iterable[AccessRow], pid: int, tag: str) -> bytes:
     """Write one JSON object a line; what is unknown is null, durations are microseconds."""
     assert pid > 0, pid
     lines: list[str] = []
-    for record in records:
+    for record in map(AccessRecord._make, records):
         told = {
             "time": utc_text(record.time_ns),
             "time_ns": record.time_ns,

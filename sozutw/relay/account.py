@@ -8,7 +8,7 @@ once, in ``_end``.
 from enum import Enum
 
 from sozutw.balancing.backends import BackendState
-from sozutw.relay.access import NO_TAGS, AccessRecord
+from sozutw.relay.access import NO_TAGS
 from sozutw.relay.edits import Provenance
 from sozutw.relay.ports import BackSide, DialFailure, FrontSide, Means
 from sozutw.relay.route import ListenerState, Route
@@ -141,35 +141,32 @@ class Account:
                 timer.buckets[response_us.bit_length()] += 1
                 timer.sum_us += response_us
         means.log(
-            tuple.__new__(
-                AccessRecord,
-                (
-                    means.wall_ns(),
-                    session.id_text,
-                    self._request_id,
-                    "" if route is None else route.cluster_id,
-                    backend_id,
-                    session.peer,
-                    address,
-                    request_us,
-                    service_us,
-                    response_us,
-                    self._front.round_trip_us,
-                    backend_rtt_us,
-                    bytes_in,
-                    bytes_out,
-                    NO_TAGS if route is None else route.tags,
-                    fields.user_agent,
-                    "WS" if was_tunnel else "HTTP",
-                    head.method,
-                    head.authority,
-                    head.target,
-                    status,
-                    self._reason,
-                    message,
-                    is_error,
-                    fields.x_request_id or self._request_id,
-                    b", ".join(fields.x_forwarded_for) if fields.x_forwarded_for else b"",
-                ),
+            (
+                means.wall_ns(),
+                session.id_text,
+                self._request_id,
+                "" if route is None else route.cluster_id,
+                backend_id,
+                session.peer,
+                address,
+                request_us,
+                service_us,
+                response_us,
+                self._front.round_trip_us,
+                backend_rtt_us,
+                bytes_in,
+                bytes_out,
+                NO_TAGS if route is None else route.tags,
+                fields.user_agent,
+                "WS" if was_tunnel else "HTTP",
+                head.method,
+                head.authority,
+                head.target,
+                status,
+                self._reason,
+                message,
+                is_error,
+                fields.x_request_id or self._request_id,
+                b", ".join(fields.x_forwarded_for) if fields.x_forwarded_for else b"",
             )
         )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from sozutw.balancing.backends import BackendState
 from sozutw.metrics.counters import WorkerCounters
-from sozutw.relay.access import AccessRecord
+from sozutw.relay.access import AccessRow
 from sozutw.sessions.limits import AddressCounts
 from sozutw.sessions.session import Session
 from sozutw.wire.message import ResponseHead
@@ -233,7 +233,7 @@ class Means:
     """From 0 to below 1."""
     new_id: Callable[[], bytes]
     """A ULID."""
-    log: Callable[[AccessRecord], None]
+    log: Callable[[AccessRow], None]
     counters: WorkerCounters
     connector: Connector
     address_counts: AddressCounts

@@ -21,6 +21,7 @@ from sozutw.metrics.counters import ListenerCounters
 from sozutw.relay.access import NO_TAGS, Tags
 from sozutw.relay.answers import Answers
 from sozutw.routing.router import Router
+from sozutw.wire.message import RequestFields
 
 _REDIRECTS: Final[Mapping[Redirect, int]] = {
     Redirect.FORWARD: 0,
@@ -117,6 +118,7 @@ class ListenerState:
         "by",
         "counters",
         "id_name",
+        "known",
         "listener",
         "port",
         "port_and_proto",
@@ -126,6 +128,8 @@ class ListenerState:
     def __init__(self, listener: HttpListener) -> None:
         self.counters = ListenerCounters()
         self.router: Router[Route] = Router()
+        self.known: RequestFields | None = None
+        """The fields that a client sent last; the parser knows them again byte for byte."""
         self.reconfigure(listener)
 
     def reconfigure(self, listener: HttpListener) -> None:

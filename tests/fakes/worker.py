@@ -148,7 +148,7 @@ class FakeWorld:
             settings or Settings(),
             self.clock,
             self.dialler,
-            self.records.append,
+            lambda row: self.records.append(AccessRecord._make(row)),
             sessions_max=sessions_max,
             chance=self.chance,
             is_checked=True,
