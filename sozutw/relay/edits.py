@@ -31,7 +31,8 @@ class Provenance:
         # Hot: two formattings for each new connection.
         client = b"[%b]" % own if b":" in own else own
         self.element = b'proto=http;for="%b:%d";by=%b' % (client, port, listener.by)
-        self.is_trusted = _is_in(ip, listener.listener.trusted_proxies)
+        proxies = listener.listener.trusted_proxies
+        self.is_trusted = bool(proxies) and _is_in(ip, proxies)
         self.lines = b"X-Forwarded-For: %b\r\nForwarded: %b\r\n%b%b" % (
             own,
             self.element,
@@ -63,8 +64,6 @@ class Provenance:
 
 
 def _is_in(ip: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    if not networks:
-        return False
     try:
         address = ip_address(ip)
     except ValueError:
