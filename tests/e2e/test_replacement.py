@@ -31,6 +31,10 @@ REQUESTS = {"GET": get("/2"), "POST": post("/2", BODY)}
 ENDS: dict[str, Callable[[Peer], None]] = {"FIN": Peer.close, "RST": Peer.reset}
 
 
+ORDERS = ("end first", "request first")
+"""Of what reaches the frozen proxy; the kernel tells of it in the order in which it came."""
+
+
 @contextmanager
 def frozen(stage: Stage) -> Iterator[None]:
     """Let everything that happens inside reach the proxy at once."""
@@ -39,6 +43,12 @@ def frozen(stage: Stage) -> Iterator[None]:
         yield
     finally:
         stage.process.thaw()
+
+
+def meet(order: str, send: Callable[[], None], end: Callable[[], None]) -> None:
+    """Do both, in that order."""
+    for step in (end, send) if order == "end first" else (send, end):
+        step()
 
 
 def keep_one(stage: Stage, client: Peer) -> tuple[ScriptedBackend, Peer]:
@@ -90,8 +100,9 @@ def test_v1_v4_an_end_that_was_seen_costs_one_dial(tmp_path: Path, end: str, met
 
 @pytest.mark.parametrize("method", REQUESTS)
 @pytest.mark.parametrize("end", ENDS)
-def test_v2_v4_an_end_in_the_same_poll_as_the_request(
-    tmp_path: Path, end: str, method: str
+@pytest.mark.parametrize("order", ORDERS)
+def test_v2_v3_v4_an_end_in_the_same_poll_as_the_request(
+    tmp_path: Path, order: str, end: str, method: str
 ) -> None:
     # The POST is not replayed: the look before a connection is used again sees the end.
     with Stage(tmp_path) as stage:
@@ -99,8 +110,7 @@ def test_v2_v4_an_end_in_the_same_poll_as_the_request(
         first, peer = keep_one(stage, client)
         with frozen(stage):
             first.stop_listening()
-            ENDS[end](peer)
-            client.send(REQUESTS[method])
+            meet(order, lambda: client.send(REQUESTS[method]), lambda: ENDS[end](peer))
         assert serve(stage, client, method) is stage.after(first)
 
 
@@ -157,8 +167,8 @@ def test_v13_a_replacement_that_refuses_is_replaced(tmp_path: Path) -> None:
         with frozen(stage):
             for backend in (first, second):
                 backend.stop_listening()
-            peer.close()
             client.send(REQUESTS["GET"])
+            peer.close()
         assert serve(stage, client, "GET") is third
         assert dial_errors(stage)[second.name] == 1
         metrics = stage.backend_metrics()
@@ -172,8 +182,8 @@ def test_v14_a_replacement_that_dies_before_it_answers(tmp_path: Path, method: s
         client = stage.client()
         first, peer = keep_one(stage, client)
         with frozen(stage):
-            peer.close()
             client.send(REQUESTS[method])
+            peer.close()
         second, peer = stage.next_request()
         peer.receive_message(SECONDS_MAX)
         peer.close()
@@ -195,8 +205,8 @@ def test_v15_when_all_refuse_it_is_503_and_later_the_same_client_is_served(
         with frozen(stage):
             for backend in stage.backends:
                 backend.stop_listening()
-            peer.close()
             client.send(REQUESTS["GET"])
+            peer.close()
         expect_answer(client, 503)
         second = stage.after(first)
         assert stage.backend_metrics()[second.name]["backend.available"] == 0
@@ -211,17 +221,21 @@ def test_v15_when_all_refuse_it_is_503_and_later_the_same_client_is_served(
             assert backend is second
 
 
-def test_v16_numbers_that_are_used_again_mix_nobody_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_v16_numbers_that_are_used_again_mix_nobody_up(tmp_path: Path, order: str) -> None:
     # While the proxy stands, the backend's connection ends and other clients come: in one poll
     # a number is freed, and given to an accepted socket or to a dial.
     with Stage(tmp_path) as stage:
         clients = [stage.client()]
         _, peer = keep_one(stage, clients[0])
-        with frozen(stage):
-            peer.close()
-            clients += [stage.client() for _ in range(3)]
+
+        def send() -> None:
+            clients.extend(stage.client() for _ in range(3))
             for number in (1, 0, 2, 3):
                 clients[number].send(get(f"/of/{number}"))
+
+        with frozen(stage):
+            meet(order, send, peer.close)
         served: list[bytes] = []
         for _ in clients:
             _, peer = stage.next_request()
@@ -261,13 +275,13 @@ def test_v20_each_host_is_served_by_its_own_cluster(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_v27_pipelined_requests_are_answered_in_order(tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_v27_pipelined_requests_are_answered_in_order(tmp_path: Path, order: str, end: str) -> None:
     with Stage(tmp_path) as stage:
         client = stage.client()
         _, peer = keep_one(stage, client)
         with frozen(stage):
-            ENDS[end](peer)
-            client.send(get("/2") + get("/3"))
+            meet(order, lambda: client.send(get("/2") + get("/3")), lambda: ENDS[end](peer))
         for path in (b"/2", b"/3"):
             backend, peer = stage.next_request()
             head, _ = backend.answer(peer, path)

@@ -125,11 +125,12 @@ def test_a_backend_that_hangs_up_is_replaced(stage: Stage, end: str) -> None:
         client.send(get("/2"))
     else:
         stage.process.freeze()
+        # The request first, so that it may be put on a connection that has ended.
+        client.send(get("/2"))
         if end == "FIN":
             peer.close()
         else:
             peer.reset()
-        client.send(get("/2"))
         stage.process.thaw()
     backend, peer = stage.next_request()
     backend.answer(peer, b"two")
