@@ -1,1 +1,1 @@
-"""What both sides need of Twisted: streams, the loop, dials, deadlines."""
+"""What both sides need of Twisted: streams, the loop, dials, patience."""
