@@ -37,8 +37,9 @@ def bind(address: InetAddress) -> socket.socket:
     """
     Return a non-blocking socket that listens on ``address``.
 
-    Its port can be shared with our other workers (SO_REUSEPORT), and taken again right after a
-    restart. An IPv6 socket takes IPv6 only, so that ``::`` and ``0.0.0.0`` can stand side by side.
+    Its port can be taken again right after a restart, and never while another socket listens on
+    it: two proxies would each get some of the clients. An IPv6 socket takes IPv6 only, so that
+    ``::`` and ``0.0.0.0`` can stand side by side.
     Raises CannotListenError.
     """
     try:
@@ -51,7 +52,6 @@ def bind(address: InetAddress) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # What is accepted inherits it: one call of the kernel less for each connection.

@@ -16,6 +16,8 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from sozutw.config.model import Config
+from sozutw.listen.limits import TooFewDescriptorsError
+from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.log import LineObserver, begin_logging, make_observer
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
@@ -102,9 +104,17 @@ def _nothing() -> None:
 
 @contextmanager
 def told(say: Callable[[str], None] = say_on_stderr) -> Iterator[None]:
-    """Turn what the world refuses (a port, a file) into one line and exit status 1."""
+    """
+    Turn what the world refuses into one line and an exit status.
+
+    1 for a port or a file; 78 for more connections than there may be descriptors, which is the
+    configuration's fault.
+    """
     try:
         yield
+    except TooFewDescriptorsError as error:
+        say(f"sozutw cannot start: {error}")
+        raise SystemExit(EX_CONFIG) from None
     except (OSError, CannotListenError) as error:
         say(f"sozutw cannot start: {error}")
         raise SystemExit(EX_START) from None

@@ -155,6 +155,34 @@ def test_a_port_that_is_taken_is_one_line(start: Start, tmp_path: Path) -> None:
             assert "Traceback" not in process.said()
 
 
+def test_a_second_one_on_the_same_port_says_so(
+    start: Start, reserved: ReservedPort, tmp_path: Path
+) -> None:
+    path = harness.write_config(tmp_path, reserved.port, ["127.0.0.1:1"])
+    with start(path) as first:
+        first.wait_for_port(reserved.port)
+        with start(path) as second:
+            assert second.wait() == 1
+            (line,) = second.stderr().splitlines()
+            assert line.startswith(f"sozutw cannot start: cannot listen on {reserved}: ")
+            assert "another program listens there" in line
+        assert first.stop() == 0
+
+
+def test_more_connections_than_descriptors_end_with_78(
+    start: Start, reserved: ReservedPort, tmp_path: Path
+) -> None:
+    path = harness.write_config(
+        tmp_path, reserved.port, ["127.0.0.1:1"], top="max_connections = 2000000000"
+    )
+    with start(path) as process:
+        assert process.wait() == 78
+        lines = [x for x in process.stderr().splitlines() if "cannot start" in x]
+        assert len(lines) == 1
+        assert "file descriptors" in lines[0]
+        assert "Traceback" not in process.said()
+
+
 def test_the_pid_file_is_written_and_taken_back(
     start: Start, reserved: ReservedPort, tmp_path: Path
 ) -> None:

@@ -67,14 +67,13 @@ class ReservedPort:
     """
     A port of the loopback that nobody else is given while this lives.
 
-    It is bound with SO_REUSEPORT and never listens: sozutw, which binds so too, may share
-    it, and the kernel delivers connections only to sockets that listen.
+    It is bound with SO_REUSEADDR and never listens: whoever binds so too may listen on it, and
+    the kernel gives the port to no one who asks for any.
     """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._sock.bind((host, 0))
         self.host = host
         self.port: int = self._sock.getsockname()[1]

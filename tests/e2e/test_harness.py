@@ -13,7 +13,7 @@ LISTEN_AND_WAIT = textwrap.dedent(
     """
     import signal, socket, sys
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", int(sys.argv[1])))
     sock.listen()
     print("listening")

@@ -11,9 +11,10 @@ from twisted.logger import ILogObserver
 
 from sozutw.config.log_filter import LogFilter
 from sozutw.config.model import Config, Settings
+from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
 from sozutw.process.log import LineObserver
-from sozutw.process.run import ProcessService
+from sozutw.process.run import ProcessService, told
 from tests.process.test_signals import FakeProxy, FakeReactor
 
 
@@ -83,6 +84,14 @@ def test_a_port_that_is_taken_is_one_line_and_status_1(error: Exception) -> None
     (line,) = said
     assert line.startswith("sozutw cannot start: ")
     assert "in use" in line
+
+
+def test_too_few_descriptors_are_one_line_and_status_78() -> None:
+    said: list[str] = []
+    with pytest.raises(SystemExit) as exit_, told(said.append):
+        raise TooFewDescriptorsError("max_connections = 9 needs 82 file descriptors")
+    assert exit_.value.code == 78
+    assert said == ["sozutw cannot start: max_connections = 9 needs 82 file descriptors"]
 
 
 def test_our_own_fault_keeps_its_traceback() -> None:
