@@ -37,11 +37,14 @@ async def _answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     if int(wait_ms):
         await asyncio.sleep(int(wait_ms) / 1000)
     body = answer_body(int(number), method, received, int(size))
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+    # A head goes out in one piece: one that is cut short is rightly a 502, also for a GET.
     if framing == "length":
-        writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     else:
-        writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
+        writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        if int(wait_ms):
+            await asyncio.sleep(int(wait_ms) / 1000)  # killed now, it leaves a torn answer
         for start in range(0, len(body), CHUNK_BYTES):
             chunk = body[start : start + CHUNK_BYTES]
             writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))

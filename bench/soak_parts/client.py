@@ -28,14 +28,17 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.numbers: list[int] = []
+        """The requests that the faults befell."""
         self._lock = threading.Lock()
 
-    def add(self, name: str, fault: str = "") -> None:
+    def add(self, name: str, fault: str = "", number: int = 0) -> None:
         """Count something once; with what is wrong, when it must not be."""
         with self._lock:
             self.counts[name] += 1
             if fault and len(self.faults) < FAULTS_KEPT:
                 self.faults.append(f"{name}: {fault}")
+                self.numbers.append(number)
 
 
 class Client(threading.Thread):
@@ -96,11 +99,11 @@ class Client(threading.Thread):
 
     def _take_answer(self, asked: Asked, where: str) -> bool:
         """Read and judge one answer; whether the connection goes on."""
-        tally = self._tally
+        tally, number = self._tally, asked.number
         try:
             status, closes, body = self._read_answer()
         except NoAnswerError as error:
-            tally.add(f"{asked.method} without an answer", f"{asked} on a {where}: {error}")
+            tally.add(f"{asked.method} without an answer", f"{asked} on a {where}: {error}", number)
             return False
         except TruncatedError:
             tally.add(f"{asked.method} cut after its first byte")
@@ -110,11 +113,11 @@ class Client(threading.Thread):
             if body == answer_body(asked.number, asked.method, sent, asked.answer_bytes):
                 tally.add(f"{asked.method} answered")
             else:
-                tally.add("wrong answers", f"{asked}: {len(body)} bytes, {body[:100]!r}")
+                tally.add("wrong answers", f"{asked}: {len(body)} bytes, {body[:100]!r}", number)
         else:
             is_fault = asked.method == "GET" or status != 502
             text = f"{asked} on a {where}: {body[:200]!r}" if is_fault else ""
-            tally.add(f"{asked.method} {status}", text)
+            tally.add(f"{asked.method} {status}", text, number)
         return not closes and not asked.closes
 
     def _read_answer(self) -> tuple[int, bool, bytes]:

@@ -160,6 +160,7 @@ def load(
         "kills": backends.kills,
         "counts": dict(sorted(tally.counts.items())),
         "faults": tally.faults,
+        "fault_numbers": tally.numbers,
         "rss_kib_by_second": [[round(at), kib] for at, kib in marks],
     }
 
@@ -183,6 +184,7 @@ def judge(seen: dict[str, Any]) -> list[str]:
     growth = seen["rss_kib_at_end"] / seen["rss_kib_at_mark"] - 1
     if seen["seconds"] >= RSS_JUDGED_MINUTES * 60 and abs(growth) > RSS_GROWTH_MAX:
         wrong.append(f"memory: {growth:+.1%} since second {seen['rss_mark_second']}")
+    wrong += [f"its access log: {line}" for line in seen["fault_lines"]]
     wrong += [f"its log: {line}" for line in seen["complaints"]]
     if seen["exit_status"] != 0:
         wrong.append(f"sozutw ended with status {seen['exit_status']}")
@@ -214,12 +216,13 @@ def run(options: argparse.Namespace) -> int:
         seen = load(proxy, port, backends, options)
         seen["gauges_before"], seen["gauges_after"] = gauges, rest(proxy, gauges)
         seen["descriptors_before"], seen["descriptors_after"] = descriptors, proxy.descriptors()
-        mark = min(120.0, 0.4 * seen["seconds"])
+        mark = min(120.0, 0.6 * seen["seconds"])
         at, kib = min(seen["rss_kib_by_second"], key=lambda told: abs(told[0] - mark))
         seen |= {"rss_mark_second": at, "rss_kib_at_mark": kib, "rss_kib_at_end": proxy.rss_kib()}
         seen["counters"] = proxy.counters()
         seen["exit_status"] = proxy.stop()
         seen["complaints"] = proxy.complaints()
+        seen["fault_lines"] = [x for n in seen["fault_numbers"] for x in proxy.log_lines(n)]
     seen["options"] = {k: str(v) for k, v in vars(options).items()}
     wrong = seen["wrong"] = judge(seen)
     path = write(options.results, seen)

@@ -115,6 +115,11 @@ class Proxy:
                 self._process.kill()
         return self._process.wait()
 
+    def log_lines(self, number: int) -> list[str]:
+        """Return what its access log tells of a request."""
+        text = (self.log.parent / "access.log").read_text(errors="replace")
+        return [line for line in text.splitlines() if f"/{number}/" in line]
+
     def complaints(self) -> list[str]:
         """Return the lines of its log that tell a fault of its own."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
