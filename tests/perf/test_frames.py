@@ -16,6 +16,9 @@ from tests.perf.rig import Rig
 EXCHANGE_FRAMES_MAX = 30
 RAW_FRAMES_MAX = 3
 FRAMED_FRAMES_MAX = 12
+"""A chunk that is whole in one read, as small ones are."""
+INSIDE_CHUNK_FRAMES_MAX = 6
+"""A piece of a chunk that is larger than a read, as it is in bulk."""
 TUNNEL_FRAMES_MAX = 3
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n"
@@ -84,6 +87,22 @@ def test_a_chunk_of_a_request_body(rig: Rig) -> None:
 def test_a_chunk_of_a_response_body(rig: Rig) -> None:
     begin_download(rig, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     check_pieces(rig, rig.backend, lambda: rig.client, FRAMED_FRAMES_MAX, CHUNK)
+
+
+@pytest.mark.parametrize("to_client", [True, False])
+def test_a_piece_of_a_large_chunk(rig: Rig, to_client: bool) -> None:
+    if to_client:
+        begin_download(rig, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        source, sink = rig.backend, rig.client
+    else:
+        begin_upload(rig, b"Transfer-Encoding: chunked\r\n")
+        source, sink = rig.client, rig.backend
+    rig.pass_on(source, b"100000\r\n" + PIECE, lambda: sink)
+
+    def pass_piece() -> None:
+        assert rig.pass_on(source, PIECE, lambda: sink) == CHUNK
+
+    check(rig, rig.count(pass_piece, 20), INSIDE_CHUNK_FRAMES_MAX)
 
 
 @pytest.mark.parametrize("to_client", [True, False])
