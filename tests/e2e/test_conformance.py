@@ -1,4 +1,4 @@
-"""scripts/conformance with the real sozutw: a file in Sōzu's words is taken, a broken one is not."""
+"""scripts/conformance with the real sozutw: Sōzu's words are taken, a broken file is refused."""
 
 import os
 import subprocess
