@@ -1,0 +1,160 @@
+"""A whole proxy in this process, on a loop run by hand: it starts, tells, and stops in order."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sozutw.config.model import (
+    Backend,
+    Cluster,
+    Config,
+    FrontendRule,
+    HttpListener,
+    InetAddress,
+    Position,
+    Settings,
+)
+from sozutw.process.tree import ProxyService, make_tree
+from tests.e2e.harness import ReservedPort
+from tests.fakes.loops import HandRunLoop, loop_named
+
+
+@pytest.fixture
+def loop() -> Iterator[HandRunLoop]:
+    with loop_named("epoll") as loop:
+        yield loop
+
+
+class Place:
+    def __init__(self, loop: HandRunLoop, folder: Path) -> None:
+        self.loop = loop
+        self.log = folder / "access.log"
+        self.reserved = ReservedPort()
+        self.port = self.reserved.port
+        self.backend = socket.create_server(("127.0.0.1", 0))
+        self.backend.setblocking(False)
+        address = InetAddress("127.0.0.1", self.port)
+        there = InetAddress("127.0.0.1", self.backend.getsockname()[1])
+        config = Config(
+            settings=Settings(access_logs_target=f"file://{self.log}", max_connections=4),
+            listeners=(HttpListener(address),),
+            clusters=(Cluster("app"),),
+            frontends=(FrontendRule(address, "*", position=Position.PRE, cluster_id="app"),),
+            backends=(Backend("app", "one", there),),
+        )
+        self.proxy: ProxyService = make_tree(config, loop.reactor)
+        self.proxy.privilegedStartService()
+        self.proxy.startService()
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port))
+        client.setblocking(False)
+        return client
+
+    def exchange(self, client: socket.socket, body: bytes = b"") -> None:
+        """Carry one request through; the backend's connection stays open, and is kept here."""
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        found: list[socket.socket] = []
+
+        def is_there() -> bool:
+            try:
+                found.append(self.backend.accept()[0])
+            except BlockingIOError:
+                return False
+            return True
+
+        self.loop.run_until(is_there)
+        self.peer = found[0]
+        self.peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        self.loop.run_until(lambda: self.received(client).endswith(b"hi"))
+
+    def received(self, client: socket.socket) -> bytes:
+        try:
+            return client.recv(65536)
+        except BlockingIOError:
+            return b""
+
+    def told(self, capfd: pytest.CaptureFixture[str]) -> Any:
+        self.proxy.report_counters()
+        return json.loads(capfd.readouterr().out)
+
+    def stop(self) -> None:
+        done: list[None] = []
+        self.proxy.stopService().addCallback(done.append)
+        self.loop.run_until(lambda: bool(done))
+
+
+@pytest.fixture
+def place(loop: HandRunLoop, tmp_path: Path) -> Iterator[Place]:
+    place = Place(loop, tmp_path)
+    yield place
+    place.proxy.stop_now()
+    place.stop()
+    place.backend.close()
+    place.reserved.close()
+
+
+def test_what_a_backend_did_is_told_of_it_its_cluster_and_the_whole(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with place.connect() as client:
+        place.exchange(client, b"x" * 100)
+        told = place.told(capfd)
+        assert place.proxy.count_connections() == 1
+    proxy, app = told["proxy"], told["clusters"]["app"]
+    (backend,) = app["backends"]
+    assert proxy["client.connections"] == proxy["protocol.http"] == 1
+    assert proxy["backend.pool.size"] == proxy["backend.connections"] == 1
+    assert proxy["back_bytes_in"] == backend["metrics"]["bytes_in"] > 100
+    assert proxy["back_bytes_out"] == backend["metrics"]["bytes_out"] > 0
+    assert proxy["request_time"]["samples"] == 1
+    assert app["cluster"]["backend.pool.miss"] == backend["metrics"]["backend.pool.miss"] == 1
+    assert proxy["accept_queue.backpressure"] == 0
+    place.peer.close()
+
+
+def test_who_waits_to_be_let_in_is_told(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    clients = [place.connect() for _ in range(6)]
+    place.loop.run_until(lambda: place.proxy.count_connections() == 4)
+    place.loop.settle()
+    told = place.told(capfd)
+    assert told["proxy"]["accept_queue.connections"] == 2
+    assert told["proxy"]["accept_queue.backpressure"] == 0
+    assert told["proxy"]["listener.connection_capped"] == 2
+    for client in clients:
+        client.close()
+    place.loop.run_until(lambda: place.proxy.count_connections() == 0)
+    told = place.told(capfd)
+    assert told["proxy"]["accept_queue.connections"] == 0
+    assert told["proxy"]["accept_queue.wait_time"]["samples"] == 2
+
+
+def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_path: Path) -> None:
+    place = Place(loop, tmp_path)
+    with place.connect() as client:
+        place.exchange(client)
+        place.stop()
+        with pytest.raises(ConnectionRefusedError):
+            place.connect()
+        assert place.proxy.count_connections() == 0
+    assert place.log.read_text().count("POST") == 1
+    place.peer.close()
+    place.backend.close()
+    place.stop()  # Again is no harm: a signal and twistd may both ask.
+
+
+def test_logs_are_reopened_under_the_same_name(place: Place) -> None:
+    with place.connect() as client:
+        place.exchange(client)
+        place.peer.close()
+        os.rename(place.log, f"{place.log}.1")
+        place.proxy.reopen_logs()
+        assert "POST" in Path(f"{place.log}.1").read_text()
+        assert place.log.read_text() == ""
