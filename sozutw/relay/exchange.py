@@ -160,6 +160,7 @@ class Exchange(Tunnelling):
 
     def backend_failed(self, failure: DialFailure) -> None:
         """The dial failed (R6, R7)."""
+        assert self._stage is Stage.CONNECTING
         back = self._back
         assert back is not None
         self._failure = failure
@@ -171,6 +172,7 @@ class Exchange(Tunnelling):
 
     def response_interim(self, head: ResponseHead) -> None:
         """A 1xx came: HTTP/1.1 clients are told (RFC 9110, 15.2)."""
+        assert self._stage is Stage.WAITING
         self._had_interim = True
         if self._head.minor:
             data = compose_start(head, b"") + CRLF
@@ -181,6 +183,7 @@ class Exchange(Tunnelling):
         self, head: ResponseHead, body: bytes, ended: bool
     ) -> None:
         """The response's head came: from here on nothing is sent to another backend."""
+        assert self._stage is Stage.WAITING
         means = self._means
         self._first_at = means.now()
         front = self._front
@@ -233,6 +236,7 @@ class Exchange(Tunnelling):
 
     def response_ended(self, trailers: Sequence[bytes]) -> None:
         """The body is complete."""
+        assert self._stage is Stage.RELAYING
         if self._is_chunked:
             last = compose_last_chunk(trailers)
             self._bytes_out += len(last)
@@ -281,17 +285,19 @@ class Exchange(Tunnelling):
 
     def back_filled(self) -> None:
         """The backend cannot take more bytes now: the client's body pauses."""
+        assert self._back is not None
         self._means.counters.flow_control_paused += 1
         self._front.pause()
 
     def back_drained(self) -> None:
         """The backend can take bytes again."""
         route = self._route
+        back = self._back
         assert route is not None
+        assert back is not None
         is_tunnel = self._stage is Stage.TUNNEL
         self._front.resume(route.tunnel_seconds if is_tunnel else route.front_seconds)
-        back = self._back
-        if back is not None and self._front.is_full:
+        if self._front.is_full:
             back.pause()  # Both were full: now its silence is our doing again.
 
     # Getting a backend.
@@ -404,6 +410,7 @@ class Exchange(Tunnelling):
 
     def _hung_up(self) -> None:
         """The backend hung up while its response was awaited: another one, or a 502 (R3)."""
+        assert self._stage is Stage.WAITING
         back = self._back
         assert back is not None
         if not self._request_ended:
