@@ -1185,7 +1185,7 @@ EVENTS: dict[str, Event] = {
 }
 
 
-# "-" is what must not happen, and what an assertion stops; "." what changes nothing.
+# "-": cannot be, and an assertion says so; ".": the stage stays.
 TABLE = """
                     connecting  upload      waiting     relaying  tunnel  over
 request_ended       -           .           -           -         -       -
