@@ -240,8 +240,7 @@ class Connector:
         connection.owner = None
         connection.is_reused = True
         connection.is_reusable = False
-        patience = connection.patience
-        patience.touched = self._now()
+        patience = connection.patience  # It was touched by the last bytes, in this very turn.
         if patience.seconds != self._idle_seconds_max:
             patience.allow(self._idle_seconds_max)
         if connection.is_paused:

@@ -23,7 +23,7 @@ from sozutw.sessions.tokens import Token
 from sozutw.transport.patience import Patience, Wheel
 from sozutw.transport.splice import Splice, is_available
 from sozutw.wire.errors import WireError
-from sozutw.wire.http1.body import ChunkedReader, compose_chunk
+from sozutw.wire.http1.body import ChunkedReader
 from sozutw.wire.http1.response import parse_response_head
 from sozutw.wire.message import ResponseHead
 
@@ -193,7 +193,7 @@ class Http1BackendConnection(Protocol):
     def write_chunk(self, data: bytes) -> None:
         """Pass body bytes as one chunk."""
         self.patience.touched = self._now()
-        self.write(compose_chunk(data))
+        self.write(b"%x\r\n%b\r\n" % (len(data), data))  # Hot: compose_chunk without its frame
 
     def take_body(self, sink: Sink) -> None:
         """Hand the response's body to ``sink``."""

@@ -46,7 +46,18 @@ class Router(Generic[T]):
     ``Router()`` is the empty one.
     """
 
-    __slots__ = ("_buckets", "_mask", "_post", "_pre", "_serial", "_size", "_tree")
+    __slots__ = (
+        "_buckets",
+        "_has_tree",
+        "_mask",
+        "_post",
+        "_post_catch_all",
+        "_pre",
+        "_pre_catch_all",
+        "_serial",
+        "_size",
+        "_tree",
+    )
 
     def __init__(self) -> None:
         self._pre: _List[T] = {}
@@ -70,20 +81,26 @@ class Router(Generic[T]):
 
         ``host`` is lower case and without port; ``target`` is path and query as sent.
         """
-        # Hot: one frame and 0.3 µs for a host whose only rule is for all paths and methods.
+        # Hot: one frame and 0.3 µs for a host whose only rule is for all paths and methods, and
+        # for a list that begins with a rule for everything.
+        if self._pre_catch_all is not None:
+            return self._pre_catch_all
         if self._pre:
             value = _first(self._pre, host, target, method)
             if value is not None:
                 return value
-        node = self._buckets[hash(host) & self._mask].get(host)
-        rules = self._tree.find(host) if node is None else node.rules
-        if rules is not None:
-            value = rules.sole
-            if value is not None:
-                return value
-            value = rules.find(target, method)
-            if value is not None:
-                return value
+        if self._has_tree:
+            node = self._buckets[hash(host) & self._mask].get(host)
+            rules = self._tree.find(host) if node is None else node.rules
+            if rules is not None:
+                value = rules.sole
+                if value is not None:
+                    return value
+                value = rules.find(target, method)
+                if value is not None:
+                    return value
+        if self._post_catch_all is not None:
+            return self._post_catch_all
         return _first(self._post, host, target, method) if self._post else None
 
     def with_rule(self, rule: FrontendRule, value: T) -> "Router[T]":
@@ -125,6 +142,9 @@ class Router(Generic[T]):
         self._tree = tree
         self._buckets = tree.nodes.buckets
         self._mask = tree.nodes.mask
+        self._has_tree = self._size > len(self._pre) + len(self._post)
+        self._pre_catch_all = _catch_all(self._pre)
+        self._post_catch_all = _catch_all(self._post)
 
     def _add(self, draft: TreeDraft[T], rule: FrontendRule, value: T) -> None:
         key = rule_key(rule)
@@ -172,6 +192,14 @@ class Router(Generic[T]):
 
 def _entries(listed: _List[T]) -> Iterator[Entry[T]]:
     return (rule.entry for rule in listed.values())
+
+
+def _catch_all(listed: _List[T]) -> T | None:
+    """Return the value of the first rule if it is for every host, path and method."""
+    first = next(iter(listed.values()), None)
+    if first is None or first.is_host is not None or not first.entry.is_for_everything():
+        return None
+    return first.entry.value
 
 
 def _first(listed: _List[T], host: bytes, target: bytes, method: bytes) -> T | None:

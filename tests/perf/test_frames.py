@@ -13,11 +13,11 @@ import pytest
 from tests.fakes.loops import loop_named
 from tests.perf.rig import Rig
 
-EXCHANGE_FRAMES_MAX = 30
+EXCHANGE_FRAMES_MAX = 26
 RAW_FRAMES_MAX = 3
-FRAMED_FRAMES_MAX = 12
+FRAMED_FRAMES_MAX = 5
 """A chunk that is whole in one read, as small ones are."""
-INSIDE_CHUNK_FRAMES_MAX = 6
+INSIDE_CHUNK_FRAMES_MAX = 5
 """A piece of a chunk that is larger than a read, as it is in bulk."""
 TUNNEL_FRAMES_MAX = 3
 

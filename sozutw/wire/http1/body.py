@@ -100,6 +100,20 @@ class ChunkedReader:
         buffer = self._kept + data if self._kept else data
         self._kept = b""
         position = 0
+        if self._take == self._take_size:
+            # Hot: chunks that are whole and plain are taken without a frame for each of their
+            # parts. Whatever is not so is left to the methods below.
+            while (end := buffer.find(CRLF, position, position + _SIZE_DIGITS_MAX + 2)) > position:
+                size_text = buffer[position:end]
+                if size_text.strip(_HEX):
+                    break
+                stop = end + 2 + int(size_text, 16)
+                if stop == end + 2 or buffer[stop : stop + 2] != CRLF:
+                    break
+                self._payload.append(buffer[end + 2 : stop])
+                position = stop + 2
+            if position == len(buffer):
+                position = -1
         while position >= 0:
             position = self._take(buffer, position)
         payload = b"".join(self._payload)
