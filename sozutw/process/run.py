@@ -80,6 +80,7 @@ class ProcessService(Service):
     @override
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
+        self._signals.hold()
         with told(self._say):
             self._proxy.privilegedStartService()
 
@@ -88,6 +89,7 @@ class ProcessService(Service):
         super().startService()
         with told(self._say):
             self._proxy.startService()
+        calm_collector()
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
 

@@ -95,6 +95,11 @@ class Signals:
             signal.SIGUSR1: proxy.report_counters,
         }
 
+    def hold(self) -> None:
+        """Be deaf to SIGHUP and SIGUSR1 until ``install``: unanswered, they end a process."""
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+
     def install(self) -> None:
         """Answer from now on; to be called when the reactor runs."""
         for number in self._answers:

@@ -1,6 +1,9 @@
 """A process that cannot start says why in one line."""
 
+import gc
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,19 @@ from sozutw.process import run
 from sozutw.process.log import LineObserver
 from sozutw.process.run import ProcessService, told
 from tests.process.test_signals import FakeProxy, FakeReactor
+
+
+@pytest.fixture(autouse=True)
+def own_process() -> Iterator[None]:
+    """What a start changes of the whole process is put back."""
+    numbers = [signal.SIGHUP, signal.SIGUSR1]
+    answers = [signal.getsignal(number) for number in numbers]
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+    for number, answer in zip(numbers, answers, strict=True):
+        signal.signal(number, answer)
 
 
 class Reactor(FakeReactor):

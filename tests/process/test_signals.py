@@ -91,6 +91,14 @@ def test_with_nobody_connected_it_stops_at_once_and_softly() -> None:
     assert case.reactor.getDelayedCalls() == []
 
 
+@pytest.mark.usefixtures("own_answers")
+def test_until_it_answers_no_signal_that_asks_for_something_ends_the_process() -> None:
+    Case(0).signals.hold()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+
+
 def test_it_says_how_many_are_left_and_how_to_hurry() -> None:
     case = Case(2)
     case.signals.stop_asked()
