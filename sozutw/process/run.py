@@ -89,7 +89,7 @@ class ProcessService(Service):
         super().startService()
         with told(self._say):
             self._proxy.startService()
-        calm_collector()
+        self._reactor.callWhenRunning(calm_collector)
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
 
@@ -157,13 +157,14 @@ def run_in_foreground(
     service = make_process(config, reactor)
     service.begin_logging()
     pid_file = config.settings.pid_file_path
+    # The port first: whoever finds it taken must not touch the pid file of its owner.
     service.privilegedStartService()
-    service.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     if pid_file:
         write_pid_file(pid_file)
-    started()
     try:
+        service.startService()
+        reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        started()
         reactor.run()
     finally:
         if pid_file:

@@ -18,7 +18,7 @@ def test_requests_reach_each_backend_in_turn(tmp_path: Path) -> None:
                     assert peer.receive_until(b"\r\n\r\n").startswith(b"GET / HTTP/1.1\r\n")
                     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
                     assert client.receive_message()[1] == b"hi"
-            assert f"http://{reserved} -> " in process.stdout()
+            process.wait_for_text(f"http://{reserved} -> ")
             assert process.stop() == 0
     reserved.close()
 

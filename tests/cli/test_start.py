@@ -191,7 +191,9 @@ def test_the_pid_file_is_written_and_taken_back(
     )
     with start(path) as process:
         process.wait_for_port(reserved.port)
-        assert int((tmp_path / "sozutw.pid").read_text()) == process.pid
+        written = tmp_path / "sozutw.pid"
+        wait_until(lambda: written.exists() and written.read_text() != "", "its pid")
+        assert int(written.read_text()) == process.pid
         assert process.stop() == 0
         assert not (tmp_path / "sozutw.pid").exists()
 
