@@ -6,7 +6,7 @@ from sozutw.config.model import FrontendRule
 from sozutw.relay.access import NO_TAGS
 from sozutw.relay.account import Account, Stage
 from sozutw.relay.ports import DialFailure
-from tests.relay.playbook import ADDRESS, SOURCE, Playbook, on
+from tests.relay.playbook import ADDRESS, SOURCE, Playbook, on, response_head
 
 CONNECTED = on("backend_connected")
 OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nhi"
@@ -85,6 +85,21 @@ def test_a_record_tells_the_whole_exchange():
         "xff_chain": b"1.1.1.1, 2.2.2.2",
     }
     assert record.tags.mapping == {"owner": "me"}
+    play.assert_settled()
+
+
+def test_bytes_out_are_those_that_were_written_interim_heads_and_last_chunks_too():
+    play = Playbook("A")
+    _ = play >> play.asks() << ... >> CONNECTED << ...
+    _ = play >> on("response_interim", response_head(b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n"))
+    text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    written = len(play.lines.pop()[2])
+    _ = play >> play.answers(text, ended=False)
+    written += len(play.lines[0][2])
+    _ = play << ... >> on("response_ended", ())
+    written += len(play.lines[0][2])
+    _ = play << ...
+    assert play.records[0].bytes_out == written
     play.assert_settled()
 
 

@@ -528,6 +528,16 @@ def test_a_cookie_names_the_backend(cookie: bytes, chosen: str, is_told: bool):
     _ = play << (answers(200, set_cookie) if is_told else answers(200, without=(set_cookie,)))
 
 
+def test_a_cookie_is_looked_at_also_when_nothing_is_wrong_and_the_choice_is_quick():
+    play = Playbook("A", "B", cluster=Cluster("app", sticky_session=True))
+    text = b"GET / HTTP/1.1\r\nHost: h\r\nCookie: SOZUBALANCEID=A\r\n\r\n"
+    for _ in range(3):
+        _ = play >> play.asks() << ... >> on("request_lost") << ...
+        assert play.cluster.quick_pick is not None
+        _ = play >> play.asks(text) << WAITS << leases("A") >> on("request_lost") << ...
+    play.assert_settled()
+
+
 def test_a_client_whose_backend_failed_goes_to_another():
     play = Playbook("A", "B", cluster=Cluster("app", sticky_session=True))
     text = b"GET / HTTP/1.1\r\nHost: h\r\nCookie: SOZUBALANCEID=A\r\n\r\n"
@@ -764,6 +774,34 @@ def test_who_hangs_up_after_each_dial_is_a_502():
     play.assert_settled()
 
 
+def test_who_hung_up_is_avoided_by_a_policy_that_would_choose_him_again():
+    play = Playbook("A", "B", cluster=Cluster("app", load_balancing=LoadBalancing.HRW))
+    _ = play >> play.asks() << WAITS << (ANY, ANY, ANY, ANY) >> CONNECTED << ...
+    first = play.back.state
+    _ = play >> LOST << ...
+    assert play.back.state is not first
+
+
+def test_what_failed_last_is_what_the_client_is_told():
+    """A dial was refused, but another one succeeded and hung up: that is a 502."""
+    play = Playbook("A", "B", dials_max=2)
+    _ = (
+        play
+        >> play.asks()
+        << ...
+        >> play.refused(DialFailure.REFUSED)
+        << RESUMES
+        << replaces("A", "B")
+        >> CONNECTED
+        << sends("B")
+        >> LOST
+        << ("B", "drop")
+        << answers(502)
+        << GOES_ON
+    )
+    play.assert_settled()
+
+
 REPLAYED = (RESUMES, replaces("A", "B"))
 REFUSED = (DROPPED, answers(502), GOES_ON)
 
@@ -982,6 +1020,24 @@ def test_a_backend_that_listens_is_not_silent():
         << DROPPED
         << answers(504)
         << ...
+    )
+    play.assert_settled()
+
+
+def test_a_backend_that_has_all_is_silent_from_then_on():
+    play = Playbook("A")
+    play.connector.idle = 1
+    _ = (
+        play
+        >> play.asks(POST, ended=False)
+        << ...
+        >> play.uploads(b"abcdef")
+        >> on("request_ended", ())
+        << ("A", "touch")
+        >> on("response_timed_out")
+        << DROPPED
+        << answers(504)
+        << GOES_ON
     )
     play.assert_settled()
 
