@@ -89,9 +89,9 @@ class ProcessService(Service):
         super().startService()
         with told(self._say):
             self._proxy.startService()
-        self._reactor.callWhenRunning(calm_collector)
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
+        self._reactor.callWhenRunning(calm_collector)
 
     @override
     def stopService(self) -> "Deferred[None] | None":
