@@ -35,10 +35,14 @@ def own_process() -> Iterator[None]:
 
 
 class Reactor(FakeReactor):
-    """One that calls at once what it is to call when it runs."""
+    """One that keeps what it is to call when it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called_when_running: list[object] = []
 
     def callWhenRunning(self, called: object) -> None:
-        self.called_when_running = called
+        self.called_when_running.append(called)
 
 
 class FileWriter:
@@ -79,7 +83,8 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     service = ProcessService(reactor, proxy, 30.0)
     service.privilegedStartService()
     service.startService()
-    assert reactor.called_when_running == service._signals.install
+    # The signals first: walking through all that was loaded takes a while.
+    assert reactor.called_when_running == [service._signals.install, run.calm_collector]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
 
