@@ -157,6 +157,8 @@ class Stage:
             self.process.wait_for_port(self.port)
             # It binds while it starts; signals are answered from its first turn on.
             wait_until(self._answers_signals, "a process that runs", said=self.process.said)
+            # The connection that looked for the port may not have been accepted before now.
+            wait_until(self._has_accepted, "the first client accepted", said=self.process.said)
             self.expect_rest()
         except BaseException:
             self._give_up()
@@ -268,6 +270,10 @@ class Stage:
     def _reports(self) -> list[str]:
         lines = self.process.stdout().splitlines(keepends=True)
         return [line for line in lines if line.startswith("{") and line.endswith("\n")]
+
+    def _has_accepted(self) -> bool:
+        listeners = self.counters()["listeners"].values()
+        return sum(listener["listener.accepted.total"] for listener in listeners) > 0
 
     def gauges(self) -> dict[str, int]:
         """Return every gauge by its path."""
