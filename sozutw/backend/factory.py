@@ -159,11 +159,6 @@ class Connector:
         for connection in self.pool.idle(state):
             connection.drop()
 
-    def close_idle(self, state: BackendState) -> None:
-        """Close a backend's idle connections: it is not to be used for now."""
-        for connection in self.pool.idle(state):
-            connection.drop()
-
     def close_all_idle(self) -> None:
         """Close every idle connection: the worker stops."""
         for connection in self.pool.idle_connections():

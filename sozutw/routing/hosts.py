@@ -30,17 +30,6 @@ class Segment(NamedTuple):
     text: str
 
 
-def check_host(hostname: str) -> str | None:
-    """Why a host name cannot be a rule's, or None if it can."""
-    try:
-        for segment in parse_host(hostname):
-            if segment.kind is SegmentKind.REGEX:
-                compile_regex(segment.text, is_whole=True)
-    except BadRuleError as bad:
-        return str(bad)
-    return None
-
-
 def parse_host(hostname: str) -> list[Segment]:
     """The segments of a host pattern from right to left, or BadRuleError."""
     if not hostname:
