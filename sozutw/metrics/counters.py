@@ -100,7 +100,6 @@ class ListenerCounters:
     """Gauge."""
     capped: int = 0
     """Connections that had to wait since the process was full."""
-    requests: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -45,7 +45,6 @@ LISTENER: Final[Names] = MappingProxyType(
         "accepted": "listener.accepted.total",
         "connections": "client.connections",
         "capped": "listener.connection_capped",
-        "requests": "http.requests",
     }
 )
 CLUSTER: Final[Names] = MappingProxyType(

@@ -60,3 +60,7 @@ def test_a_class_is_named_by_its_digit(hundreds: int, name: str) -> None:
 
 def test_statuses_with_a_name_of_their_own_are_sozus() -> None:
     assert len(names.STATUSES_TOLD) == len(set(names.STATUSES_TOLD)) == 18
+
+
+def test_a_listener_tells_only_what_is_counted_for_it() -> None:
+    assert set(names.LISTENER) == {"accepted", "connections", "capped"}
