@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, cast
 from twisted.internet import error
 from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -29,6 +30,9 @@ from sozutw.transport.socket_facts import is_still_open
 OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 LOOK_AFTER_SECONDS: Final = 0.05
 """An idle connection is looked at before its next request when it was idle for so long."""
+
+
+_log = Logger()
 
 
 class Dialler(Protocol):
@@ -92,6 +96,7 @@ class Connector:
         idle_seconds_max: float = 30.0,
         head_bytes_max: int = 16_393,
         forget_name: Callable[[str], None] | None = None,
+        connections_max: int = 10_000,
     ) -> None:
         self._dialler = dialler
         self.pool = pool
@@ -102,6 +107,7 @@ class Connector:
         self._idle_seconds_max = idle_seconds_max
         self._head_bytes_max = head_bytes_max
         self._forget_name = forget_name
+        self._connections_max = connections_max
         self._issue = sessions.tokens.issue
         self._now = wheel.now
 
@@ -124,6 +130,11 @@ class Connector:
             state.counters.pool_hits += 1
             return connection
         state.counters.pool_misses += 1
+        if len(self.pool) >= self._connections_max:
+            # Descriptors are planned for one a client: those that rest elsewhere give way.
+            resting = self.pool.some_idle()
+            if resting is not None:
+                resting.drop()
         connection = self._fresh(state)
         token = self._issue()
         self.pool.lease(connection, token)
@@ -211,11 +222,19 @@ class Connector:
         state.counters.connection_time.add(int(seconds * 1e6))
         if state.connect_succeeded(now, seconds):
             state.counters.up += 1
+            _log.info(
+                "{backend} of {cluster} is up", backend=state.backend_id, cluster=state.cluster
+            )
 
     def _failed(self, state: BackendState, now: float) -> None:
         state.counters.connect_errors += 1
         if state.connect_failed(now, self._random()):
             state.counters.down += 1
+            _log.error(
+                "{backend} of {cluster} is down: it could not be reached for many times",
+                backend=state.backend_id,
+                cluster=state.cluster,
+            )
         address = state.address
         if self._forget_name is not None and isinstance(address, InetAddress):
             self._forget_name(address.host)

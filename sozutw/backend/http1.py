@@ -24,7 +24,7 @@ from sozutw.transport.patience import Patience, Wheel
 from sozutw.transport.splice import Splice, is_available
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.body import ChunkedReader
-from sozutw.wire.http1.response import parse_response_head
+from sozutw.wire.http1.response import HEAD_TOO_LARGE, parse_response_head
 from sozutw.wire.message import ResponseHead
 
 SPLICED_BYTES_MIN: Final = 256 * 1024
@@ -274,7 +274,8 @@ class Http1BackendConnection(Protocol):
             try:
                 head = parse_response_head(data, self._method, self._head_bytes_max)
             except WireError as error:
-                owner.response_broken(error.reason)
+                is_too_large = error.status == HEAD_TOO_LARGE
+                owner.response_broken(error.reason, HEAD_TOO_LARGE if is_too_large else 502)
                 return
             if head is not None and head.size <= KNOWN_BYTES_MAX:
                 self._known = head

@@ -127,6 +127,14 @@ class ConnectionPool(Generic[C]):
         """Return a backend's idle connections, the longest idle first."""
         return tuple(state.idle)
 
+    def some_idle(self) -> C | None:
+        """Return an idle connection of whichever backend, one that has rested long; or None."""
+        for state in self._states:
+            for connection in state.idle:
+                oldest: C = connection
+                return oldest
+        return None
+
     def leased(self) -> Iterable[tuple[Token, C]]:
         """Return all leases, as they are now."""
         return tuple(self._leased.items())

@@ -75,6 +75,7 @@ class Worker:
             idle_seconds_max=settings.backend_idle_timeout,
             head_bytes_max=settings.buffer_size,
             forget_name=forget_name,
+            connections_max=sessions_max,
         )
         self.means = Means(
             now=clock.seconds,

@@ -45,11 +45,14 @@ class Provenance:
         """Return what is added for a trusted client, whose own claims are kept."""
         assert self.is_trusted
         fields = head.fields
-        chain = b"".join(value + b", " for value in fields.x_forwarded_for)
-        forwarded = b"".join(value + b", " for value in fields.forwarded)
-        kept = [b"X-Forwarded-Proto: " + value for value in fields.x_forwarded_proto]
-        kept += [b"X-Forwarded-Port: " + value for value in fields.x_forwarded_port]
+        chain = b"".join([value + b", " for value in fields.x_forwarded_for if value])
+        forwarded = b"".join([value + b", " for value in fields.forwarded if value])
+        protos = [value for value in fields.x_forwarded_proto if value]
+        ports = [value for value in fields.x_forwarded_port if value]
+        kept = [b"X-Forwarded-Proto: " + value for value in protos]
+        kept += [b"X-Forwarded-Port: " + value for value in ports]
         kept += [b"X-Forwarded-Host: " + value for value in fields.x_forwarded_host]
+        kept += fields.x_forwarded_others
         listener = self.listener
         own = b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b" % (
             chain,
@@ -57,8 +60,8 @@ class Provenance:
             forwarded,
             self.element,
             b"X-Real-IP: %b\r\n" % self.ip if listener.listener.send_x_real_ip else b"",
-            b"" if fields.x_forwarded_port else b"X-Forwarded-Port: %d\r\n" % listener.port,
-            b"" if fields.x_forwarded_proto else b"X-Forwarded-Proto: http\r\n",
+            b"" if ports else b"X-Forwarded-Port: %d\r\n" % listener.port,
+            b"" if protos else b"X-Forwarded-Proto: http\r\n",
         )
         return b"".join(line + b"\r\n" for line in kept) + own
 

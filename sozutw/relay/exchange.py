@@ -243,13 +243,13 @@ class Exchange(Tunnelling):
             self._front.write(last)
         self._complete()
 
-    def response_broken(self, reason: str) -> None:
+    def response_broken(self, reason: str, status: int = BAD_GATEWAY) -> None:
         """The backend's bytes are not HTTP: never relayed, never retried."""
         self._means.counters.backend_parse_errors += 1
         if self._stage is Stage.RELAYING:
             self._cut(reason)
         else:
-            self._refuse(BAD_GATEWAY, reason)
+            self._refuse(status, reason)
 
     def response_lost(self, *, cleanly: bool) -> None:  # noqa: ARG002
         """The backend hung up before its response was complete (R3, R4, R5)."""

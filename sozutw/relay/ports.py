@@ -179,8 +179,8 @@ class BackOwner(Protocol):
     def response_ended(self, trailers: Sequence[bytes]) -> None:
         """The body is complete."""
 
-    def response_broken(self, reason: str) -> None:
-        """What came is not HTTP."""
+    def response_broken(self, reason: str, status: int = 502) -> None:
+        """What came is not HTTP, or too much of it; ``status`` is what a client may be told."""
 
     def response_lost(self, *, cleanly: bool) -> None:
         """The connection ended; cleanly is by FIN."""

@@ -75,15 +75,16 @@ class Route:
         self.location_scheme = (
             b"https" if rule.redirect_scheme is RedirectScheme.USE_HTTPS else b"http"
         )
-        self.location_port: int | None = None
         settings = cluster.cluster if cluster is not None else None
         if self.answer_status == 0 and rule.cluster_id is None:
             self.answer_status = 401
-        if settings is not None:
-            self.location_port = settings.https_redirect_port
-            if settings.https_redirect and self.answer_status == 0:
-                self.answer_status = 301
-                self.location_scheme = b"https"
+        if settings is not None and settings.https_redirect and self.answer_status == 0:
+            self.answer_status = 301
+            self.location_scheme = b"https"
+        public = listener.public_address or listener.address
+        self.location_port: int | None = public.port
+        if self.location_scheme == b"https":
+            self.location_port = settings.https_redirect_port if settings is not None else None
         self.places_max = settings.max_connections_per_ip if settings is not None else None
         self.retry_after = settings.retry_after if settings is not None else None
         self.sticky_name = (

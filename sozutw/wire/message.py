@@ -63,6 +63,8 @@ class RequestFields(FieldBlock):
     x_forwarded_host: tuple[bytes, ...] = ()
     x_real_ip: tuple[bytes, ...] = ()
     """These, as values in the order they came, are *not* in ``lines`` either."""
+    x_forwarded_others: tuple[bytes, ...] = ()
+    """Whole lines of the other X-Forwarded fields, *not* in ``lines``."""
     x_request_id: bytes | None = None
     """The first X-Request-Id, not in ``lines``."""
 

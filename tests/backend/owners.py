@@ -65,8 +65,8 @@ class Owner:
         self.events.append("ended")
         self.trailers = trailers
 
-    def response_broken(self, reason: str) -> None:
-        self.events.append("broken")
+    def response_broken(self, reason: str, status: int = 502) -> None:
+        self.events.append("broken" if status == 502 else f"broken: {status}")
         self.back.drop()
 
     def response_lost(self, *, cleanly: bool) -> None:

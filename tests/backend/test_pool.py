@@ -107,6 +107,17 @@ def test_the_connection_that_was_used_last_is_taken_first():
     assert pool.check_out(state, Token(4)) is older
 
 
+def test_some_idle_connection_is_found_whosever_it_is():
+    pool = Pool(4)
+    a, b = backend("A"), backend("B")
+    assert pool.some_idle() is None
+    leased(pool, a, 1)
+    assert pool.some_idle() is None
+    older = went_idle(pool, b, 2)
+    went_idle(pool, b, 3)
+    assert pool.some_idle() is older
+
+
 def test_one_backend_s_idle_connections_are_no_other_s():
     pool, a, b = Pool(IDLE_MAX), backend("A"), backend("B")
     went_idle(pool, a, 1)

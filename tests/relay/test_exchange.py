@@ -413,7 +413,7 @@ def test_a_host_that_nobody_has_is_a_404():
 
 def test_a_rule_that_redirects_asks_no_backend():
     play = Playbook("A", rule=FrontendRule(ADDRESS, "h", cluster_id="app", redirect=Redirect.FOUND))
-    _ = play >> play.asks() << answers(302, rb"\nLocation: http://h/\r\n") << GOES_ON
+    _ = play >> play.asks() << answers(302, rb"\nLocation: http://h:8080/\r\n") << GOES_ON
     assert play.cluster.counters.requests == 0
     play.assert_settled()
 

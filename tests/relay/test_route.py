@@ -87,7 +87,15 @@ def test_a_redirect_needs_no_cluster():
 def test_the_scheme_of_a_redirect(wanted: RedirectScheme, scheme: bytes):
     found = route(Cluster("app"), redirect=Redirect.FOUND, redirect_scheme=wanted)
     assert found.location_scheme == scheme
-    assert found.location_port is None
+    # Ours for http; the scheme's own for https, when no https_redirect_port was told.
+    assert found.location_port == (8080 if scheme == b"http" else None)
+
+
+def test_a_redirect_to_http_does_not_go_to_the_port_of_https():
+    cluster = Cluster("app", https_redirect_port=8443)
+    assert route(cluster, redirect=Redirect.FOUND).location_port == 8080
+    to_https = route(cluster, redirect=Redirect.FOUND, redirect_scheme=RedirectScheme.USE_HTTPS)
+    assert to_https.location_port == 8443
 
 
 def test_a_cluster_may_send_everybody_to_https():

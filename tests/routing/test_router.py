@@ -263,3 +263,15 @@ def test_it_finds_what_the_model_finds_after_any_changes(batches):
         assert sorted(v for _, v in router) == sorted(v for _, v in model.rules)
         assert len(router) == len(model.rules)
         assert answers(before) == answered
+
+
+@pytest.mark.parametrize("position", [Position.PRE, Position.POST])
+def test_a_rule_for_everything_is_found_whatever_is_asked(position: Position) -> None:
+    for_all = FrontendRule(InetAddress("127.0.0.1", 80), "*", position=position)
+    router = Router[str]().with_rule(for_all, "all")
+    assert router.find(b"any.example", b"/x", b"GET") == "all"
+    one = FrontendRule(InetAddress("127.0.0.1", 80), "one.example", method="GET")
+    router = router.with_rule(one, "one")
+    expected = "all" if position is Position.PRE else "one"
+    assert router.find(b"one.example", b"/x", b"GET") == expected
+    assert router.find(b"one.example", b"/x", b"POST") == "all"

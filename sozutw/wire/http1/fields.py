@@ -43,6 +43,9 @@ CLIENT_CLAIMS: Final = frozenset(
 )
 """What the proxy itself writes, or reads, in a request."""
 
+OTHER_CLAIMS: Final = b"x-forwarded-*"
+"""Under this name stand the whole lines of X-Forwarded fields that are not in CLIENT_CLAIMS."""
+
 UNREMOVABLE: Final = (
     FRAMING
     | CLIENT_CLAIMS
@@ -98,7 +101,7 @@ def sort_of_fields(deciding: Iterable[bytes]) -> Mapping[bytes, bytes]:
 _NONE: Final = frozenset[bytes]()
 
 
-def sort_fields(
+def sort_fields(  # noqa: C901 - Hot: one frame for all fields
     block: bytes,
     table: Mapping[bytes, bytes],
     fields_max: int,
@@ -121,6 +124,7 @@ def sort_fields(
         raise WireError("too many fields", 431)
     found: Found = {}
     name_of = table.get
+    claims = name_of(OTHER_CLAIMS)
     for line in lines:
         written, colon, value = line.partition(b":")
         name = name_of(written)
@@ -129,6 +133,8 @@ def sort_fields(
             if not lower or b"\0" in lower:
                 raise WireError("a field name that is not a token")
             name = name_of(lower, _KEPT)
+            if claims and lower.startswith(b"x-forwarded-") and not name:
+                name, value = claims, line
         if not colon:
             raise WireError("a field without a colon")
         if not name:

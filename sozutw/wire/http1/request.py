@@ -8,6 +8,7 @@ from sozutw.wire.http1.fields import (
     CLIENT_CLAIMS,
     FRAMING,
     HOP_BY_HOP,
+    OTHER_CLAIMS,
     Found,
     check_chunked,
     read_connection,
@@ -30,7 +31,7 @@ from sozutw.wire.message import RequestFields, RequestHead
 FIELDS_MAX: Final = 128
 
 _DECIDING: Final = sort_of_fields(
-    {b"host", b"expect", b"user-agent"} | FRAMING | HOP_BY_HOP | CLIENT_CLAIMS
+    {b"host", b"expect", b"user-agent"} | FRAMING | HOP_BY_HOP | CLIENT_CLAIMS | {OTHER_CLAIMS}
 )
 _TARGET: Final = re.compile(rb"[!\"$-~]*+")
 # Hot: one match of what nearly every line looks like is three times as fast as its parts.
@@ -155,6 +156,8 @@ def _decide(fields: RequestFields, found: Found, minor: int) -> None:
         attribute = _AS_THEY_COME.get(name)
         if attribute is not None:
             setattr(fields, attribute, tuple([value.strip(OWS) for value in values]))
+    if OTHER_CLAIMS in found:
+        fields.x_forwarded_others = found[OTHER_CLAIMS]
     if b"x-request-id" in found:
         fields.x_request_id = found[b"x-request-id"][0].strip(OWS) or None
     if b"expect" in found:

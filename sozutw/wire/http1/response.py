@@ -18,6 +18,8 @@ from sozutw.wire.http1.grammar import CRLF, HEAD_BYTES_MAX, check_ends
 from sozutw.wire.message import UNKNOWN_LENGTH, ResponseFields, ResponseHead
 
 FIELDS_MAX: Final = 256
+HEAD_TOO_LARGE: Final = 507
+"""What a client may be told of a head that does not fit; of all else it is told 502."""
 
 _DECIDING: Final = sort_of_fields(FRAMING | HOP_BY_HOP)
 _START: Final = b"HTTP/1."
@@ -126,4 +128,4 @@ def _check_unfinished(buffer: bytes, head_bytes_max: int) -> None:
         _read_status_line(buffer[:line_end])
     check_ends(buffer)
     if len(buffer) > head_bytes_max:
-        raise WireError("the head is too large")
+        raise WireError("the head is too large", HEAD_TOO_LARGE)

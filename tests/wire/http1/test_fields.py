@@ -2,6 +2,7 @@ import pytest
 
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.fields import (
+    OTHER_CLAIMS,
     check_chunked,
     read_connection,
     read_length,
@@ -238,3 +239,14 @@ def test_connection_may_say_how_long_it_lives(
     fields.lines, fields.keeps_alive = [], before
     read_connection(fields, {b"connection": (value,)})
     assert fields.keeps_alive is (before if after is None else after)
+
+
+def test_other_x_forwarded_fields_are_set_apart_where_they_matter() -> None:
+    lines: list[bytes] = []
+    requests = sort_of_fields({OTHER_CLAIMS})
+    found = sort_fields(b"X-Forwarded-Ssl: on\r\nX-A: 1\r\nx-forwarded-q: 2", requests, 9, lines)
+    assert found == {OTHER_CLAIMS: (b"X-Forwarded-Ssl: on", b"x-forwarded-q: 2")}
+    assert lines == [b"X-A: 1"]
+    responses = sort_of_fields(())
+    assert sort_fields(b"X-Forwarded-Ssl: on", responses, 9, lines) == {}
+    assert lines == [b"X-A: 1", b"X-Forwarded-Ssl: on"]

@@ -581,3 +581,10 @@ def test_a_head_that_is_read_leaves_nothing_in_doubt(buffer: bytes) -> None:
     assert not names & {b"host", b"connection", b"content-length", b"transfer-encoding", b"te"}
     for text in (head.method, head.target, head.authority, *head.fields.lines):
         assert not set(text) & {0, 10, 13}
+
+
+def test_other_x_forwarded_fields_are_kept_apart_as_lines() -> None:
+    head = parse_request_head(b"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Ssl: on\r\n\r\n")
+    assert head is not None
+    assert head.fields.x_forwarded_others == (b"X-Forwarded-Ssl: on",)
+    assert head.fields.lines == []
