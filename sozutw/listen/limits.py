@@ -3,11 +3,17 @@
 import resource
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+
 SESSIONS_DEFAULT = 10_000
+SESSIONS_LEAST = 16
+"""With room for fewer, there is nothing to start for."""
 RESERVE = 64
 """For logs, the loop, libraries, and the command socket."""
 PIPES = 128
 """Two for each pipe of ``transport.pipes``; a hint may fall short of them, so they are not due."""
+
+_log = Logger()
 
 
 class TooFewDescriptorsError(ValueError):
@@ -36,25 +42,59 @@ def raise_descriptor_limit(wanted: int) -> int:
     return soft
 
 
-def plan_descriptors(sessions_max: int | None, listeners: int) -> DescriptorPlan:
-    """
-    Make room for ``sessions_max`` clients, each with a backend connection.
+def queue_max_of(sessions_max: int) -> int:
+    """Return how many accepted clients may wait at each listener."""
+    return max(16, sessions_max // 10)
 
-    When it is None, as many clients as the hard limit has room for, at most SESSIONS_DEFAULT.
-    Raises TooFewDescriptorsError when the limit is too low for the number that was asked for.
+
+def sessions_possible(sessions_max: int | None, listeners: int) -> int:
+    """
+    Return how many clients there may be, and change nothing.
+
+    When ``sessions_max`` is None, as many as the hard limit has room for, at most
+    SESSIONS_DEFAULT. Raises TooFewDescriptorsError when the limit is too low for the number
+    that was asked for, or for SESSIONS_LEAST where none was.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    fixed = RESERVE + PIPES + listeners
+    if hard == resource.RLIM_INFINITY:
+        return SESSIONS_DEFAULT if sessions_max is None else sessions_max
     if sessions_max is None:
-        sessions_max = SESSIONS_DEFAULT
-        if hard != resource.RLIM_INFINITY:
-            sessions_max = max(1, min(sessions_max, (hard - fixed) // 2))
-    needed = 2 * sessions_max + RESERVE + listeners
-    if hard != resource.RLIM_INFINITY and needed > hard:
+        derived = min(SESSIONS_DEFAULT, _most(hard - RESERVE - PIPES - listeners, listeners))
+        if derived < SESSIONS_LEAST:
+            raise TooFewDescriptorsError(
+                f"the hard limit of {hard} file descriptors has room for {derived} connections,"
+                f" and {SESSIONS_LEAST} are the least: raise it (ulimit -Hn, LimitNOFILE=)"
+            )
+        return derived
+    needed = 2 * sessions_max + RESERVE + listeners * (1 + queue_max_of(sessions_max))
+    if needed > hard:
         raise TooFewDescriptorsError(
             f"max_connections = {sessions_max} needs {needed} file descriptors, and the hard limit"
             f" is {hard}: raise it (ulimit -Hn, LimitNOFILE=), or ask for at most"
-            f" {max(0, (hard - RESERVE - listeners) // 2)} connections"
+            f" {_most(hard - RESERVE - listeners, listeners)} connections"
         )
-    limit = raise_descriptor_limit(4 * sessions_max + fixed)
-    return DescriptorPlan(sessions_max, limit)
+    return sessions_max
+
+
+def plan_descriptors(sessions_max: int | None, listeners: int) -> DescriptorPlan:
+    """
+    Make room for ``sessions_possible`` clients, each with a backend connection.
+
+    Those that wait to be let in are counted too. A number that follows from the limit, and is
+    below SESSIONS_DEFAULT, is warned of.
+    """
+    possible = sessions_possible(sessions_max, listeners)
+    if sessions_max is None and possible < SESSIONS_DEFAULT:
+        _log.warn(
+            "at most {possible} connections at a time, and not {default}: the hard limit of file"
+            " descriptors has no room for more (ulimit -Hn, LimitNOFILE=)",
+            possible=possible,
+            default=SESSIONS_DEFAULT,
+        )
+    fixed = RESERVE + PIPES + listeners * (1 + queue_max_of(possible))
+    return DescriptorPlan(possible, raise_descriptor_limit(4 * possible + fixed))
+
+
+def _most(free: int, listeners: int) -> int:
+    """Return how many clients, their backends and all queues fit into ``free`` descriptors."""
+    return max(0, min((free - 16 * listeners) // 2, 10 * free // (20 + listeners)))

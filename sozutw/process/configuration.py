@@ -9,7 +9,9 @@ from pathlib import Path
 
 from sozutw.config.file import load
 from sozutw.config.model import Config
+from sozutw.config.positions import read_positions
 from sozutw.config.problems import Problem, Severity
+from sozutw.listen.limits import TooFewDescriptorsError, sessions_possible
 from sozutw.relay.answers import Template, TemplateError
 from sozutw.routing.rules import check_regex
 
@@ -46,6 +48,16 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
         check_answer=check_answer,
         skip_unsupported=skip_unsupported,
     )
+    if loaded.config is not None:
+        try:
+            sessions_possible(loaded.config.settings.max_connections, len(loaded.config.listeners))
+        except TooFewDescriptorsError as error:
+            line = read_positions(text).line(("max_connections",))
+            problem = Problem(line, Severity.ERROR, str(error))
+            return Verdict(path, None, (*loaded.problems, problem))
+        if not loaded.config.listeners:
+            idle = Problem(1, Severity.WARNING, "there is no listener, so nothing is served")
+            return Verdict(path, loaded.config, (idle, *loaded.problems))
     return Verdict(path, loaded.config, loaded.problems)
 
 

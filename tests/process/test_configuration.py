@@ -1,6 +1,9 @@
 """A file is judged whole, and never with a traceback."""
 
+import resource
 from pathlib import Path
+
+import pytest
 
 from sozutw.process.configuration import read_configuration
 
@@ -83,3 +86,20 @@ def test_a_file_that_is_not_text_is_one_line(tmp_path: Path) -> None:
     assert read_configuration(str(path)).lines() == [
         f"{path}:1: cannot be read: byte 2 is not UTF-8"
     ]
+
+
+def test_more_connections_than_descriptors_are_refused_in_their_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
+    path = write(tmp_path, "\nmax_connections = 9000\n" + GOOD)
+    verdict = read_configuration(path)
+    assert verdict.config is None
+    assert verdict.lines()[-1].startswith(f"{path}:2: max_connections = 9000 needs 18965 ")
+
+
+def test_a_file_without_listeners_is_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    verdict = read_configuration(path)
+    assert verdict.config is not None
+    assert verdict.lines() == [f"{path}:1: warning: there is no listener, so nothing is served"]
