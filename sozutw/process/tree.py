@@ -11,19 +11,23 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import Config
 from sozutw.config.requests import requests_of
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
-from sozutw.listen.limits import plan_descriptors
+from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.metrics.render import BackendReport, ClusterReport, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
+from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
+
+_log = Logger()
 
 
 class ProxyService(Service):
@@ -54,7 +58,7 @@ class ProxyService(Service):
             reactor,
             self.worker.sessions,
             self.worker.factory_of,
-            queue_max=max(16, plan.sessions_max // 10),
+            queue_max=queue_max_of(plan.sessions_max),
             queue_seconds_max=settings.accept_queue_timeout,
             counters=self.worker.counters,
         )
@@ -62,6 +66,8 @@ class ProxyService(Service):
         self.worker.sessions.on_room = self.listeners.room_made
         self.applier = Applier(ConfigState(), self.listeners, self.worker.connector, reactor)
         self._started_at = reactor.seconds()
+        self._stdout = StreamWriter(SharedSink, _tell_lost)
+        """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
 
     @override
@@ -100,6 +106,7 @@ class ProxyService(Service):
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
         yield self.access_log.stopService()
+        yield self._stdout.close()
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""
@@ -136,7 +143,11 @@ class ProxyService(Service):
             for cluster_id, cluster in self.applier.clusters.items()
         }
         text = as_json(counters, listeners_told, clusters_told, now - self._started_at)
-        os.write(1, text.encode() + b"\n")
+        self._stdout.write(text.encode() + b"\n")
+
+
+def _tell_lost(lines: int) -> None:
+    _log.warn("{lines} lines of counters could not be written", lines=lines)
 
 
 def make_tree(config: Config, reactor: Any) -> ProxyService:
