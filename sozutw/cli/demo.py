@@ -1,5 +1,6 @@
 """`sozutw demo`: a proxy and two small backends in one process, to try with curl."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -94,6 +95,8 @@ def demo(port: int) -> None:
         listening = reactor.listenTCP(0, site, interface="127.0.0.1")
         backends.append(f"127.0.0.1:{listening.getHost().port}")
     config = serve_config(f"127.0.0.1:{port}", backends)
+    # Twisted tells of each port that it opens; here a table does.
+    config = replace(config, settings=replace(config.settings, log_level="warn"))
     run_in_foreground(config, reactor, started=lambda: _tell(port, backends))
 
 

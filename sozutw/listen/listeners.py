@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import InetAddress
@@ -17,6 +18,7 @@ from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
 
+_log = Logger()
 FactoryOf = Callable[[ListenerState], IProtocolFactory]
 
 
@@ -56,6 +58,7 @@ class ListenerService(Service):
             counts=QueueCounts(self._counters, listener.counters),
         )
         acceptor.resume()
+        _log.info("listening on http://{address}", address=str(address))
 
     def deactivate(self, address: InetAddress) -> None:
         """Accept no more at this address; its connections stay."""

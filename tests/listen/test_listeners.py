@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from twisted.internet.protocol import Factory
+from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import HttpListener, InetAddress
 from sozutw.listen.listeners import ListenerService
@@ -104,6 +105,14 @@ def test_an_active_listener_accepts(scene: Scene):
     assert scene.made(listener) == 2
     assert list(scene.service.acceptors) == [listener.listener.address]
     assert scene.asked == [listener]
+
+
+def test_what_listens_is_told(scene: Scene):
+    listener = scene.listener()
+    with capturedLogs() as events:
+        scene.service.activate(listener)
+    told = [formatEvent(event) for event in events]
+    assert told == [f"listening on http://{listener.listener.address}"]
 
 
 def test_to_activate_twice_is_to_activate_once(scene: Scene):
