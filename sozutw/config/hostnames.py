@@ -57,6 +57,8 @@ def canonical_pattern(pattern: str, check_regex: RegexCheck) -> str:
         return pattern
     if pattern.startswith("["):
         return _canonical_literal(pattern)
+    if pattern.count(":") > 1 and _is_address(pattern):
+        raise ValueError(f"an IPv6 address stands in brackets, as in [{pattern}]")
     wildcard, rest = ("*.", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
     segments = []
     while True:
@@ -99,6 +101,14 @@ def _canonical_literal(pattern: str) -> str:
         return f"[{ip_address(pattern[1:-1] if pattern.endswith(']') else pattern)}]"
     except ValueError:
         raise ValueError("an IPv6 address is meant between the brackets") from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ascii_label(label: str) -> str:

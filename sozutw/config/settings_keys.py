@@ -200,10 +200,11 @@ def _read_metrics(owner: Table) -> Metrics:
         prefix=table.string("prefix", defaults.prefix),
         detail=table.choice("detail", MetricDetail.CLUSTER),
     )
+    unknown = {key for key, _text in table.unknown()}
     table.refuse_unknown()
     if "address" in table:
         table.report.refuse_unserved(table.at("address"), "metrics.address", "no counters are sent")
     if metrics.address is None:
-        for key in table:
+        for key in (key for key in table if key not in unknown):
             table.warn(key, f"metrics.{key} has no effect; no counters are sent")
     return metrics

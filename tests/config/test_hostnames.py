@@ -137,3 +137,10 @@ def test_tokens_and_cookie_values_are_what_the_rfc_says() -> None:
     assert is_cookie_value("MyApp-0-127.0.0.1:1026")
     assert not is_cookie_value("a;b")
     assert not is_cookie_value("a b")
+
+
+def test_a_bare_ipv6_address_hints_at_brackets() -> None:
+    with pytest.raises(ValueError, match=r"in brackets, as in \[::1\]"):
+        canonical_pattern("::1", lambda _regex: None)
+    with pytest.raises(ValueError, match="the port is told by address"):
+        canonical_pattern("a:b:c", lambda _regex: None)

@@ -152,3 +152,10 @@ def test_what_changes_nothing_anyway_is_not_warned_of(files, text: str) -> None:
 
 def test_a_log_target_that_cannot_be_understood_is_stdout(files) -> None:
     assert files.config('log_target = "/var/log/x"').settings.log_target == "stdout"
+
+
+def test_an_unknown_key_of_metrics_is_told_once(files) -> None:
+    loaded = files.load('metrics = { prefx = "x" }')
+    assert [problem.text for problem in loaded.problems] == [
+        "unknown key prefx; did you mean prefix?"
+    ]
