@@ -10,7 +10,7 @@ STATUSES: Final = (
     *(301, 302, 308, 400, 401, 404, 405, 408, 413, 414, 417, 421, 429, 431),
     *(500, 501, 502, 503, 504, 505, 507),
 )
-"""What the proxy answers by itself, and a template may be given for."""
+"""What a template may be given for; doc/answers.md says which are not given yet."""
 _FILE: Final = "file://"
 
 
@@ -36,7 +36,7 @@ def read_answers(owner: Table, legacy: Iterable[int] = ()) -> dict[str, str]:
             known = ", ".join(map(str, STATUSES))
             table.warn(
                 status_text,
-                f"answers has {status_text}, which nothing is answered with; "
+                f"answers has {status_text}, which is no status with a template; "
                 f"one of {known} is meant",
             )
             continue

@@ -35,7 +35,10 @@ answer_503 = "/x"
         ('answer_404 = "odd"', "E4 answer_404 cannot be read from /etc/sozutw/odd: odd"),
         ('answers = { 503 = "file://x" }', "E4 503 cannot be read from /etc/sozutw/x"),
         ('answers = { 503 = "bad" }', "E4 the template for 503 cannot be used: it is bad"),
-        ('answers = { 418 = "" }', "W4 answers has 418, which nothing is answered with; one of"),
+        (
+            'answers = { 418 = "" }',
+            "W4 answers has 418, which is no status with a template; one of",
+        ),
         ("answers = { 503 = 503 }", "E4 503 is 503; a text in quotes is meant"),
         ("answers = 503", "E4 answers is 503; a table is meant"),
     ],
