@@ -71,7 +71,7 @@ _TEXTS: Final = {
     503: "No server is available for this at the moment. Please try again later.",
     504: "The server behind this proxy took too long to respond.",
     505: "This version of HTTP is not spoken here.",
-    507: "There is no room to take this request.",
+    507: "The server behind this proxy gave a response whose head is too large.",
 }
 _REASONS: Final = {
     413: "Content Too Large",
