@@ -250,6 +250,11 @@ class Http1FrontendConnection(Closing):
         """There was a sign of life of the client."""
         self.patience.touched = self._now()
 
+    def write_last(self, data: bytes) -> None:
+        """Pass the last bytes to the client; the close follows in this very turn."""
+        transport = self.transport
+        getattr(transport, "write_last", transport.write)(data)
+
     def write_chunk(self, data: bytes) -> None:
         """Pass bytes to the client as one chunk."""
         self.write(b"%x\r\n%b\r\n" % (len(data), data))  # Hot: compose_chunk without its frame

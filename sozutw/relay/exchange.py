@@ -221,10 +221,14 @@ class Exchange(Tunnelling):
             # The head and the first bytes of the body leave in one write.
             data += compose_chunk(body) if self._is_chunked else body
         self._bytes_out += len(data)
-        front.write(data)
         if ended:
+            if self._keeps_alive:
+                front.write(data)
+            else:
+                front.write_last(data)
             self._complete()
             return
+        front.write(data)
         self._stage = Stage.RELAYING
         left = head.body_length - len(body)
         if self._is_chunked:

@@ -57,6 +57,9 @@ class FrontSide(Protocol):
     def patience(self) -> Patience:
         """How long the client may be silent now."""
 
+    def write_last(self, data: bytes) -> None:
+        """Pass the last bytes; ``exchange_ended`` without ``keeps_alive`` follows at once."""
+
     def write_chunk(self, data: bytes) -> None:
         """Pass bytes to the client as one chunk."""
 

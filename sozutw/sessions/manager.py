@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.sessions.limits import AddressCounts, evicted_at_once, resume_below
-from sozutw.sessions.session import Session
+from sozutw.sessions.session import GONE, Session
 from sozutw.sessions.tokens import Token, Tokens
 
 
@@ -150,6 +150,7 @@ class SessionManager(Service):
         del self._by_token[token]
         del self._admitted[session]
         session.token = None
+        session.connection = GONE
         if session.clusters:
             self.address_counts.leave(session.clusters, session.source)
             session.clusters.clear()

@@ -1,7 +1,8 @@
 """A session: all that is held for one accepted client."""
 
 from collections.abc import Callable
-from typing import Protocol
+from math import inf
+from typing import Final, Protocol
 
 from sozutw.sessions.tokens import Token
 
@@ -25,6 +26,31 @@ class Client(Protocol):
         """Close at once."""
 
 
+class Gone:
+    """In the place of the connection of a client that has left."""
+
+    def is_idle(self) -> bool:
+        """Return False: there is nothing left to close."""
+        return False
+
+    def active_at(self) -> float:
+        """Return no time."""
+        return inf
+
+    def patience_seconds(self) -> float:
+        """Return no patience."""
+        return 0.0
+
+    def drain(self) -> None:
+        """Nothing is under way."""
+
+    def abort(self) -> None:
+        """Nothing is open."""
+
+
+GONE: Final = Gone()
+
+
 class Session:
     """
     One accepted client, from accept to close.
@@ -39,6 +65,8 @@ class Session:
         self, connection: Client, source: str, peer: str, since: float, id_text: bytes
     ) -> None:
         self.connection = connection
+        """GONE after the end: nothing reaches a client by its old session, and the two are no
+        cycle for the collector."""
         self.source = source
         """The client's IP address as text; it keys the limits by address."""
         self.peer = peer

@@ -1,17 +1,14 @@
 """
 Our own stream transport: what a proxied byte costs is decided here.
 
-``write`` sends at once, and the reactor is asked to watch for room only for what the kernel did
-not take; a wake-up is one ``recv``. Stock transports spend 15 µs more on a request. The life of a
-transport is told in LIFECYCLE.md.
+A wake-up is one ``recv``; what is written is sent at once (``transport.outflow``). Stock transports
+spend 15 µs more on a request. The life of a transport is told in LIFECYCLE.md.
 """
 
-import errno
 import socket
 import struct
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import error
@@ -20,7 +17,6 @@ from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
-    IProducer,
     IProtocol,
     IPushProducer,
     IReadWriteDescriptor,
@@ -30,26 +26,20 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from sozutw.transport.loans import Lendable
 from sozutw.transport.loop import Loop, call_soon, leave
 from sozutw.transport.losses import ABORTED, DONE, lost_by
+from sozutw.transport.outflow import FULL_FOR_NOW, Outflow
 from sozutw.transport.socket_facts import has_bytes_to_read, is_silent
 
 READ_BYTES = 16 * 1024
 READ_BYTES_MAX = 256 * 1024
 """A larger read saves calls while a body is bulk, and costs memory while it is not."""
-WRITE_BYTES_MAX = 64 * 1024
-WRITE_BYTES_LOW = 16 * 1024
-GATHER_MAX = 64
-"""Pieces for one ``sendmsg``; the kernel takes 1024, but a socket buffer is full long before."""
-
-_FULL_FOR_NOW = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.EINTR))
 
 
 @implementer(
     ITCPTransport, IReadWriteDescriptor, IConsumer, IPushProducer, IHalfCloseableDescriptor
 )
-class StreamTransport(Lendable):
+class StreamTransport(Outflow):
     """
     A connected, non-blocking stream socket, and the protocol that owns it.
 
@@ -61,24 +51,15 @@ class StreamTransport(Lendable):
     """
 
     __slots__ = (
-        "_buffer",
         "_fd",
         "_full_reads",
-        "_offset",
         "_on_lost",
-        "_producer_paused",
         "_read_ended",
         "_recv",
-        "_send",
         "_write_closed",
-        "_write_closing",
-        "_write_error",
-        "buffered_bytes",
         "connected",
         "disconnected",
         "disconnecting",
-        "has_failed_writing",
-        "producer",
         "protocol",
         "reactor",
         "read_bytes",
@@ -104,7 +85,7 @@ class StreamTransport(Lendable):
         self.buffered_bytes = 0
         """What was written and the kernel did not take yet."""
         self.producer: Any = None
-        # Hot: what the two classes below begin with, without their frames.
+        # Hot: what the classes below begin with, without their frames.
         self._socket = sock
         self._host = host
         self._peer = peer
@@ -115,7 +96,7 @@ class StreamTransport(Lendable):
         self._recv = sock.recv
         self._send = sock.send
         self._on_lost = on_lost
-        self._buffer: deque[bytes] | None = None
+        self._buffer = None
         self._offset = 0
         self._full_reads = 0
         self._producer_paused = False
@@ -124,6 +105,7 @@ class StreamTransport(Lendable):
         self._write_closed = False
         self._read_ended = False
         self._write_error: Failure | None = None
+        self._holds_back = False
         self.has_failed_writing = False
         """Whether a send failed; what was written since then went nowhere."""
         sock.setblocking(False)
@@ -144,7 +126,7 @@ class StreamTransport(Lendable):
         try:
             data = self._recv(read_bytes)
         except OSError as fault:
-            if fault.errno not in _FULL_FOR_NOW:
+            if fault.errno not in FULL_FOR_NOW:
                 self._lose(self._write_error or lost_by(fault))
             return
         if not data:
@@ -160,36 +142,6 @@ class StreamTransport(Lendable):
             if size < READ_BYTES < read_bytes:
                 self.read_bytes = READ_BYTES
         self.protocol.dataReceived(data)
-
-    def doWrite(self) -> None:
-        """Send what waits, as much as the kernel takes at once."""
-        buffer = self._buffer
-        if buffer is None:
-            if self._write_borrower is not None:
-                self._write_borrower.sink_writable()
-            else:
-                self.reactor.removeWriter(self)
-            return
-        try:
-            sent = self._send_some(buffer)
-        except OSError as fault:
-            if fault.errno not in _FULL_FOR_NOW:
-                self._fail_writing(fault)
-            return
-        self.buffered_bytes -= sent
-        assert self.buffered_bytes >= 0
-        if self.buffered_bytes == 0:
-            self._buffer = None
-            self._offset = 0
-            self.reactor.removeWriter(self)
-            self._flushed()
-            return
-        sent += self._offset
-        while sent >= len(buffer[0]):
-            sent -= len(buffer.popleft())
-        self._offset = sent
-        if self.buffered_bytes < WRITE_BYTES_LOW and not self.disconnecting:
-            self._resume_producer()
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor saw that the connection broke; bytes that still wait are kept for later."""
@@ -228,44 +180,6 @@ class StreamTransport(Lendable):
         return type(self.protocol).__name__ if self.protocol is not None else "StreamTransport"
 
     # ITransport.
-
-    def write(self, data: bytes) -> None:
-        """
-        Send at once; keep what the kernel does not take.
-
-        Hot: one frame, one call of the kernel, and none to epoll.
-        """
-        if not self._takes or not data:
-            assert self._write_borrower is None or self.disconnecting, "lent to a splice"
-            return
-        if self._buffer is None:
-            try:
-                sent = self._send(data)
-            except OSError as fault:
-                if fault.errno not in _FULL_FOR_NOW:
-                    self._fail_writing(fault)
-                    return
-                sent = 0
-            if sent == len(data):
-                return
-            rest = data[sent:]
-            self._buffer = deque((rest,))
-            self.buffered_bytes = len(rest)
-            self.reactor.addWriter(self)
-        else:
-            self._buffer.append(data)
-            self.buffered_bytes += len(data)
-        if (
-            self.buffered_bytes > WRITE_BYTES_MAX
-            and self.producer is not None
-            and not self._producer_paused
-        ):
-            self._producer_paused = True
-            self.producer.pauseProducing()
-
-    def writeSequence(self, iovec: Any) -> None:
-        """Send all of them as one."""
-        self.write(b"".join(iovec))
 
     def loseConnection(self) -> None:
         """
@@ -320,29 +234,6 @@ class StreamTransport(Lendable):
 
     # IConsumer, IPushProducer.
 
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """
-        Pause ``producer`` above WRITE_BYTES_MAX, resume it below WRITE_BYTES_LOW.
-
-        It may stay registered for the connection's whole life. Only push producers are served.
-        """
-        if self.producer is not None:
-            raise RuntimeError("a producer is already registered")
-        if not streaming:
-            raise RuntimeError("only streaming producers are served")
-        if self.disconnected:
-            producer.stopProducing()
-            return
-        self.producer = producer
-        self._producer_paused = self.buffered_bytes > WRITE_BYTES_MAX
-        if self._producer_paused:
-            self.producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """Forget the producer; it stays paused if it was."""
-        self.producer = None
-        self._producer_paused = False
-
     def pauseProducing(self) -> None:
         """Read no more for now; not even bytes that this very wake-up was for."""
         if self.is_reading:
@@ -365,20 +256,9 @@ class StreamTransport(Lendable):
         """Close: who consumed our bytes is gone."""
         self.loseConnection()
 
-    @property
-    @override
-    def has_finished_writing(self) -> bool:
-        """Whether nothing more can be written: we said so, or a send failed."""
-        return self._write_closing or self._write_error is not None
-
     # How it goes on.
 
-    def _send_some(self, buffer: deque[bytes]) -> int:
-        first = memoryview(buffer[0])[self._offset :]
-        if len(buffer) == 1:
-            return self._send(first)
-        return self._socket.sendmsg([first, *islice(buffer, 1, GATHER_MAX)])
-
+    @override
     def _flushed(self) -> None:
         """All was sent: do what was put off until then."""
         if self.disconnected:
@@ -401,22 +281,10 @@ class StreamTransport(Lendable):
             if self._read_ended:
                 self._lose(DONE)
 
-    def _resume_producer(self) -> None:
-        if self._producer_paused and self.producer is not None:
-            self._producer_paused = False
-            self.producer.resumeProducing()
-
     def _stop_reading(self) -> None:
         self.is_reading = False
         if self._read_borrower is None:
             self.reactor.removeReader(self)
-
-    def _drop_buffer(self) -> None:
-        if self._buffer is not None:
-            self._buffer = None
-            self._offset = 0
-            self.buffered_bytes = 0
-            self.reactor.removeWriter(self)
 
     def _finish_reading(self) -> None:
         """The peer will send no more."""
@@ -434,22 +302,6 @@ class StreamTransport(Lendable):
             self._lose(DONE)
 
     @override
-    def broke(self, fault: OSError) -> None:
-        """The borrower learned from the kernel that the connection broke; told from the loop."""
-        self._fail_writing(fault)
-
-    def _fail_writing(self, fault: OSError) -> None:
-        """Nothing more can be sent; the caller's frame hears nothing of it."""
-        self._give_up_writing(lost_by(fault))
-        call_soon(self.reactor, self._tell_write_error)
-
-    def _give_up_writing(self, reason: Failure) -> None:
-        if self._write_error is None:
-            self._write_error = reason
-            self.has_failed_writing = True
-        self._takes = False
-        self._drop_buffer()
-
     def _tell_write_error(self) -> None:
         if self.disconnected:
             return
@@ -468,6 +320,10 @@ class StreamTransport(Lendable):
         self._takes = False
         self._buffer = None
         self.buffered_bytes = 0
+        if self._holds_back:
+            # A close with unread bytes would throw away what was held back.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
         leave(self.reactor, self, self._socket)
         self._fd = -1
         producer, self.producer = self.producer, None

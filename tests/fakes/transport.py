@@ -181,6 +181,9 @@ class FakeTransport:
             self.buffered_bytes += len(data)
             self._pause_producer()
 
+    def write_last(self, data: bytes) -> None:
+        self.write(data)
+
     def writeSequence(self, iovec: object) -> None:
         """Take all of them at once."""
         self.write(b"".join(iovec))  # type: ignore[call-overload]

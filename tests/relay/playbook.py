@@ -130,6 +130,9 @@ class FakeFront(Spoken):
         self.took_all = True
         self.is_short = True
 
+    def write_last(self, data: bytes) -> None:
+        self.say("write_last", data)
+
     def take_body(self, sink: object, back: object) -> None:
         self.say("take_body", sink, back)
 

@@ -58,6 +58,12 @@ def answers(status: int, *patterns: bytes, without: tuple[bytes, ...] = ()) -> L
     return ("front", "write", like(line, *patterns, without=without))
 
 
+def ends_with(status: int, *patterns: bytes) -> Line:
+    """Stand for an answer behind which the connection ends."""
+    side, _, answer = answers(status, *patterns)
+    return (side, "write_last", answer)
+
+
 # From start to end.
 
 
@@ -270,7 +276,7 @@ def test_the_client_hears_whether_it_may_go_on(request_text: bytes, told: bytes,
         >> play.answers(OK)
         << (
             "front",
-            "write",
+            "write_last" if end is CLOSES else "write",
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSozu-Id: ID1\r\n%b\r\nhi" % told,
         )
         << GIVEN_BACK
@@ -288,7 +294,7 @@ def test_a_draining_client_hears_that_this_response_is_the_last():
     _ = (
         play
         >> play.answers(OK)
-        << answers(200, rb"\nConnection: close\r\n")
+        << ends_with(200, rb"\nConnection: close\r\n")
         << GIVEN_BACK
         << CLOSES
     )
@@ -333,7 +339,8 @@ def test_interim_responses_are_passed_on_to_1_1_alone():
         _ = play >> play.asks(request_text) << ... >> on("response_interim", interim)
         if request_text is GET:
             _ = play << ("front", "write", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
-        _ = play >> play.answers(OK) << answers(200) << GIVEN_BACK << ...
+        answered = answers(200) if request_text is GET else ends_with(200)
+        _ = play >> play.answers(OK) << answered << GIVEN_BACK << ...
         play.assert_settled()
 
 
@@ -366,7 +373,7 @@ def test_an_early_response_drops_the_backend_and_closes_behind_a_long_body(
         >> play.answers(OK)
         << (
             "front",
-            "write",
+            "write_last" if end is CLOSES else "write",
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSozu-Id: ID1\r\n%b\r\nhi" % told,
         )
         << DROPPED

@@ -1,29 +1,10 @@
 import pytest
 
-from sozutw.sessions.session import Client, Session
-
-
-class Gone:
-    """A client of whom nothing is asked."""
-
-    def is_idle(self) -> bool:
-        return True
-
-    def active_at(self) -> float:
-        return 0.0
-
-    def patience_seconds(self) -> float:
-        return 0.0
-
-    def drain(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
+from sozutw.sessions.session import GONE, Client, Session
 
 
 def test_a_session_begins_without_token_lease_or_place():
-    client: Client = Gone()
+    client: Client = GONE
     session = Session(client, "192.0.2.1", "192.0.2.1:54321", 12.5, b"01X")
     assert session.connection is client
     assert (session.source, session.peer) == ("192.0.2.1", "192.0.2.1:54321")
@@ -34,7 +15,7 @@ def test_a_session_begins_without_token_lease_or_place():
 
 
 def test_two_sessions_share_nothing_and_are_told_apart():
-    one, other = (Session(Gone(), "a", "a:1", 0.0, b"") for _ in range(2))
+    one, other = (Session(GONE, "a", "a:1", 0.0, b"") for _ in range(2))
     one.leases.add(1)
     one.clusters.add("app")
     assert not other.leases
@@ -43,6 +24,13 @@ def test_two_sessions_share_nothing_and_are_told_apart():
 
 
 def test_a_session_holds_what_is_declared_and_no_more():
-    session = Session(Gone(), "a", "a:1", 0.0, b"")
+    session = Session(GONE, "a", "a:1", 0.0, b"")
     with pytest.raises(AttributeError):
         session.backend = None  # type: ignore[attr-defined]
+
+
+def test_nothing_can_be_asked_of_a_client_that_has_left():
+    GONE.drain()
+    GONE.abort()
+    assert not GONE.is_idle()
+    assert GONE.active_at() + GONE.patience_seconds() > 1e18

@@ -15,13 +15,8 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadWriteDescriptor
 from zope.interface.verify import verifyObject
 
-from sozutw.transport.stream import (
-    READ_BYTES,
-    READ_BYTES_MAX,
-    WRITE_BYTES_LOW,
-    WRITE_BYTES_MAX,
-    StreamTransport,
-)
+from sozutw.transport.outflow import WRITE_BYTES_LOW, WRITE_BYTES_MAX
+from sozutw.transport.stream import READ_BYTES, READ_BYTES_MAX, StreamTransport
 from tests.fakes.benches import HalfCloseableRecorder, Producer, RealBench, Recorder
 from tests.fakes.loops import LOOPS, HandRunLoop, loop_named
 

@@ -77,6 +77,36 @@ def test_lose_connection_waits_for_what_was_written(make_bench: MakeBench) -> No
     assert bench.protocol.lost.check(ConnectionDone)
 
 
+def test_the_last_bytes_arrive_with_the_end(make_bench: MakeBench) -> None:
+    bench = make_bench(Recorder())
+    bench.transport.write(b"first ")
+    bench.transport.write_last(b"last")
+    bench.transport.loseConnection()
+    bench.settle()
+    assert bench.received() == b"first last"
+    assert bench.has_seen_the_end()
+
+
+def test_the_last_bytes_arrive_with_a_half_close(make_bench: MakeBench) -> None:
+    bench = make_bench(HalfCloseableRecorder())
+    bench.transport.write_last(b"last")
+    bench.transport.loseWriteConnection()
+    bench.settle()
+    assert bench.received() == b"last"
+    assert bench.has_seen_the_end()
+    bench.transport.abortConnection()
+
+
+def test_the_last_bytes_wait_behind_those_that_wait(make_bench: MakeBench) -> None:
+    bench = make_bench(Recorder())
+    bench.fill()
+    bench.transport.write_last(b"last")
+    bench.transport.loseConnection()
+    bench.drain()
+    assert bench.received().endswith(b"xlast")
+    assert bench.has_seen_the_end()
+
+
 def test_nothing_is_read_after_lose_connection(make_bench: MakeBench) -> None:
     bench = make_bench(Recorder())
     bench.fill()
