@@ -69,6 +69,30 @@ def web_server(folder: Path, port: str, name: str) -> Process:
     return server.wait_for_port(int(port))
 
 
+def measured(scenario: str, measure: str) -> tuple[str, str]:
+    """Return how a figure of doc/performance.md compares with nginx's and with HAProxy's."""
+    page = (ROOT / "doc" / "performance.md").read_text(encoding="utf-8")
+    table = page.partition("bench plain: begin")[2].partition("bench plain: end")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()]
+    header = next(row for row in rows if row and row[0] == "scenario")
+    (row,) = (row for row in rows if row[:2] == [scenario, measure])
+    return row[header.index("÷ nginx")], row[header.index("÷ haproxy")]
+
+
+@pytest.mark.parametrize(
+    ("line", "scenario", "measure"),
+    [
+        ("a small request on a kept connection", "keep-alive-3", "CPU µs per request"),
+        ("a new connection for each request", "new-connection", "CPU µs per request"),
+        ("a download of 100 MiB", "download", "CPU-seconds per GiB"),
+    ],
+)
+def test_the_figures_are_those_that_were_measured(line: str, scenario: str, measure: str) -> None:
+    told = re.search(rf"- {line}: ([\d.]+) × nginx's CPU, ([\d.]+) × HAProxy's", README)
+    assert told is not None
+    assert told.groups() == measured(scenario, measure)
+
+
 def test_the_first_command_gives_a_proxy_that_the_next_ones_ask(tmp_path: Path) -> None:
     to = ports()
     assert COMMANDS[0] == "scripts/run"
