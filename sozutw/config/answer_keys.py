@@ -61,7 +61,7 @@ def _read(table: Table, key: str, path: str) -> str | None:
 def _take(table: Table, key: str, status: str, text: str | None, answers: dict[str, str]) -> None:
     if text is None:
         return
-    reason = table.reading.check_answer(status, text)
+    reason = table.reading.checks.answer(status, text)
     if reason is None:
         answers[status] = text
     else:

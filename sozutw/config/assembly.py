@@ -4,6 +4,9 @@ Put the parts of a file together, and check them against each other.
 What is not served is kept apart, so that what is left refers to nothing that is missing.
 """
 
+from collections.abc import Iterator
+
+from sozutw.config.certificate_keys import ReadCertificate
 from sozutw.config.cluster_keys import (
     ClusterProtocol,
     read_backends,
@@ -19,6 +22,7 @@ from sozutw.config.frontend_keys import (
 from sozutw.config.listener_keys import Protocol, ReadListener, check_buffer_size, read_listener
 from sozutw.config.model import (
     Backend,
+    Certificate,
     Cluster,
     Config,
     FrontendRule,
@@ -30,8 +34,11 @@ from sozutw.config.model import (
     TcpListener,
     UdpListener,
     Unserved,
+    WatchedCertificate,
 )
 from sozutw.config.positions import Path
+from sozutw.config.problems import Report
+from sozutw.config.security import CertificateFiles
 from sozutw.config.state import frontend_key
 from sozutw.config.table import Table
 
@@ -45,6 +52,11 @@ class Assembly:
         self._listener_paths: dict[InetAddress, Path] = {}
         self._clusters: list[Cluster] = []
         self._frontends: list[FrontendRule] = []
+        self._https_frontends: list[FrontendRule] = []
+        self._certificates: dict[tuple[InetAddress, CertificateFiles], ReadCertificate] = {}
+        """Those of frontends; a file that many of them name is there once."""
+        self._tls_addresses: set[InetAddress] = set()
+        """Where any frontend has a certificate."""
         self._backends: list[Backend] = []
         self._rule_paths: dict[object, Path] = {}
         self._unserved_http_frontends: list[FrontendRule] = []
@@ -58,7 +70,7 @@ class Assembly:
         read = read_listener(table, self._settings)
         if read is None:
             return
-        address = _address_of(read)
+        address = read.address
         known = self._listener_paths.get(address)
         if known is not None:
             line = table.report.line(known)
@@ -89,6 +101,23 @@ class Assembly:
             self._tcp_backends += read_backends(table, cluster)
         table.refuse_unknown()
 
+    def tell_what_is_missing(self, report: Report) -> None:
+        """Warn of listeners whose clients no certificate was written for."""
+        for address, path in self._listener_paths.items():
+            read = self._listeners[address]
+            if (
+                isinstance(read.listener, HttpsListener)
+                and read.is_served
+                and read.certificate is None
+                and address not in self._tls_addresses
+                and not report.is_refusal
+            ):
+                report.warn(
+                    path,
+                    "neither this listener nor a frontend of it has a certificate, "
+                    "so clients see one that nobody trusts",
+                )
+
     def config(self) -> Config:
         """Return what was read, if nothing of it was refused."""
         served = [read for read in self._listeners.values() if read.is_served]
@@ -98,8 +127,17 @@ class Assembly:
         return Config(
             settings=self._settings,
             listeners=tuple(r.listener for r in served if isinstance(r.listener, HttpListener)),
+            https_listeners=tuple(
+                r.listener for r in served if isinstance(r.listener, HttpsListener)
+            ),
             clusters=tuple(self._clusters),
             frontends=tuple(self._frontends),
+            https_frontends=tuple(self._https_frontends),
+            certificates=tuple(
+                Certificate(address, read.held)
+                for (address, _files), read in self._certificates.items()
+            ),
+            watched=tuple(self._watched()),
             backends=tuple(self._backends),
             unserved=Unserved(
                 https_listeners=tuple(x for x in kept if isinstance(x, HttpsListener)),
@@ -120,44 +158,61 @@ class Assembly:
             read = read_frontend(item, cluster_id)
             if read is None:
                 continue
-            listener = self._listener_for(item, read.rule)
-            if check_protocol(read, item, listener.protocol):
+            listener = self._listener_for(item, read)
+            if check_protocol(read, item, listener.protocol, listener.listener):
                 self._refuse_duplicate(item, read.rule)
                 self._place(item, read, listener)
 
     def _place(self, table: Table, read: ReadFrontend, listener: ReadListener) -> None:
-        if listener.is_served and read.is_served:
-            self._frontends.append(read.rule)
-            return
-        if not listener.is_served:
+        is_https = listener.protocol is Protocol.HTTPS
+        if is_https and read.is_tls:
+            self._tls_addresses.add(listener.address)
+        if listener.is_served:
+            if read.certificate is not None:
+                # Also of a rule that is left out: whoever comes for it is to read the 404.
+                place = (listener.address, read.certificate.files)
+                self._certificates[place] = read.certificate
+            if read.is_served:
+                (self._https_frontends if is_https else self._frontends).append(read.rule)
+                return
+        else:
             table.report.warn_skipped(
                 table.path,
                 f"{read.rule.hostname} at {read.rule.address} is left out with its listener",
             )
-        if listener.protocol is Protocol.HTTPS:
+        if is_https:
             self._unserved_https_frontends.append(read.rule)
         else:
             self._unserved_http_frontends.append(read.rule)
 
-    def _listener_for(self, table: Table, rule: FrontendRule) -> ReadListener:
+    def _listener_for(self, table: Table, frontend: ReadFrontend) -> ReadListener:
         """Return the rule's listener; one that was not written is made, as Sōzu does."""
-        read = self._listeners.get(rule.address)
+        address = frontend.rule.address
+        read = self._listeners.get(address)
         if read is not None:
             return read
         http = HttpListener(
-            rule.address,
+            address,
             timeouts=self._settings.timeouts,
             trusted_proxies=self._settings.trusted_proxies,
         )
-        if rule.certificate is None:
-            read = ReadListener(Protocol.HTTP, http, is_served=True, expects_proxy=False)
-        else:
+        if frontend.is_tls:
             https = HttpsListener(http)
             check_buffer_size(table, self._settings, https)
-            read = ReadListener(Protocol.HTTPS, https, is_served=False, expects_proxy=False)
-            table.refuse_unserved("certificate", "the frontend is left out")
-        self._listeners[rule.address] = read
+            read = ReadListener(Protocol.HTTPS, https, is_served=True, expects_proxy=False)
+        else:
+            read = ReadListener(Protocol.HTTP, http, is_served=True, expects_proxy=False)
+        self._listeners[address] = read
         return read
+
+    def _watched(self) -> Iterator[WatchedCertificate]:
+        for address, listener in self._listeners.items():
+            own = listener.certificate
+            if listener.watches and listener.is_served and own is not None:
+                yield WatchedCertificate(address, own.files, own.held, is_default=True)
+        for (address, files), read in self._certificates.items():
+            if self._listeners[address].watches:
+                yield WatchedCertificate(address, files, read.held, is_default=False)
 
     def _refuse_duplicate(self, table: Table, rule: FrontendRule) -> None:
         key = (rule.address, frontend_key(rule))
@@ -194,8 +249,3 @@ class Assembly:
                 "frontends",
                 f"the listeners of {table.noun} differ in expect_proxy; one for all is meant",
             )
-
-
-def _address_of(read: ReadListener) -> InetAddress:
-    listener = read.listener
-    return listener.http.address if isinstance(listener, HttpsListener) else listener.address

@@ -6,9 +6,10 @@ from typing import Final
 from sozutw.config.addresses import PORT_MAX, parse_backend_address
 from sozutw.config.answer_keys import read_answers
 from sozutw.config.hostnames import is_affinity, is_cookie_value
-from sozutw.config.model import Backend, Cluster, LoadBalancing, LoadMetric
+from sozutw.config.model import Backend, Cluster, LoadBalancing, LoadMetric, UnixAddress
 from sozutw.config.policy_keys import read_health_check, read_udp
 from sozutw.config.table import Table
+from sozutw.config.tls_keys import read_backend_tls
 
 _WEIGHT_MAX: Final = 255
 _UNSIGNED_64_MAX: Final = 2**64 - 1
@@ -53,6 +54,7 @@ def read_cluster(table: Table, cluster_id: str, protocol: ClusterProtocol) -> Cl
         connect_timeout=table.seconds("connect_timeout", None),
         request_timeout=table.seconds("request_timeout", None),
         tunnel_timeout=table.seconds("tunnel_timeout", None),
+        backend_tls=read_backend_tls(table),
         http2=table.flag("http2", default=False),
         send_proxy=table.flag("send_proxy", default=False),
         authorized_hashes=table.texts("authorized_hashes"),
@@ -102,6 +104,13 @@ def _read_backend(table: Table, cluster: Cluster, index: int) -> Backend | None:
         sticky_id=sticky_id,
         backup=backup,
     )
+    tls = cluster.backend_tls
+    if isinstance(address, UnixAddress) and tls and not (tls.server_name or tls.is_insecure):
+        table.refuse(
+            "address",
+            f"{address} has no name that a certificate could be for; "
+            "a backend_server_name is meant in its cluster",
+        )
     if cluster.sticky_session and not is_cookie_value(backend.sticky_id or backend.backend_id):
         table.refuse(
             "backend_id",

@@ -14,12 +14,11 @@ from typing import Final
 
 from sozutw.config.addresses import folder_of
 from sozutw.config.assembly import Assembly
-from sozutw.config.hostnames import RegexCheck
 from sozutw.config.model import Config, InetAddress
 from sozutw.config.positions import read_positions
 from sozutw.config.problems import Problem, Report, Severity
 from sozutw.config.settings_keys import FORMER_KEYS, read_settings
-from sozutw.config.table import Reading, Table
+from sozutw.config.table import Checks, Reading, Table
 
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 
@@ -38,17 +37,16 @@ def load(
     text: str,
     path: str,
     read_file: Callable[[str], str],
-    check_regex: RegexCheck,
+    checks: Checks,
     *,
-    check_answer: Callable[[str, str], str | None] = lambda _status, _text: None,
     skip_unsupported: bool = False,
 ) -> Loaded:
     """
     Read the text of the file at ``path``, to whose folder relative paths are relative.
 
-    ``check_regex`` and ``check_answer`` (a status, a template) return None or what is
-    wrong. With ``skip_unsupported`` what this version does not serve is left out with a
-    warning; otherwise the file is refused for it.
+    What it names is read by ``read_file`` and judged by ``checks``. With ``skip_unsupported``
+    what this version does not serve is left out with a warning; otherwise the file is refused
+    for it.
     """
     try:
         values = tomllib.loads(text)
@@ -58,7 +56,7 @@ def load(
         problem = Problem(1, Severity.ERROR, "it is nested too deeply; no key needs more than five")
         return Loaded(None, (problem,))
     report = Report(read_positions(text), skip_unsupported=skip_unsupported)
-    reading = Reading(report, folder_of(path), read_file, check_regex, check_answer)
+    reading = Reading(report, folder_of(path), read_file, checks)
     root = Table(reading, (), values, "the top level")
     settings = read_settings(root)
     assembly = Assembly(settings)
@@ -70,6 +68,7 @@ def load(
         table_or_none = clusters.table(cluster_id, f"cluster {cluster_id}")
         if table_or_none is not None:
             assembly.add_cluster(table_or_none, cluster_id)
+    assembly.tell_what_is_missing(report)
     _warn_of_unknown(root)
     return Loaded(None if report.is_refusal else assembly.config(), report.problems)
 

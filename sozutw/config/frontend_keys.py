@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 from sozutw.config.addresses import PORT_MAX
+from sozutw.config.certificate_keys import ReadCertificate, read_certificate
 from sozutw.config.hostnames import canonical_pattern, is_token
-from sozutw.config.listener_keys import Protocol
+from sozutw.config.listener_keys import Listener, Protocol
 from sozutw.config.model import (
     FrontendRule,
+    HttpsListener,
     InetAddress,
     PathType,
     Position,
@@ -14,14 +16,10 @@ from sozutw.config.model import (
     RedirectScheme,
     StreamFrontend,
 )
-from sozutw.config.policy_keys import (
-    read_certificate,
-    read_header_edits,
-    read_hsts,
-    read_tls_versions,
-)
+from sozutw.config.policy_keys import read_header_edits
 from sozutw.config.positions import Path
 from sozutw.config.table import Table
+from sozutw.config.tls_keys import read_hsts, read_tls_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,18 @@ class ReadFrontend:
     rule: FrontendRule
     path: Path
     is_served: bool
+    certificate: ReadCertificate | None
+    is_tls: bool
+    """Whether a certificate was written, even one that cannot be used."""
+    tls_versions: tuple[str, ...]
 
 
 def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
     """Read one rule of an HTTP cluster; None if it cannot be placed."""
     address = _read_address(table)
     hostname = _read_hostname(table)
+    tls_versions = read_tls_versions(table)
+    certificate = read_certificate(table, tls_versions=tls_versions)
     path_type = table.choice("path_type", PathType.PREFIX)
     rule = FrontendRule(
         address=address or InetAddress("0.0.0.0", 1),  # noqa: S104  # read on for its other faults
@@ -56,7 +60,6 @@ def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
         rewrite_port=table.integer("rewrite_port", None, 1, PORT_MAX),
         headers=read_header_edits(table),
         hsts=read_hsts(table),
-        certificate=read_certificate(table, read_tls_versions(table)),
     )
     table.refuse_unknown()
     if hostname == "*" and rule.position is Position.TREE:
@@ -69,7 +72,15 @@ def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
         table.warn("redirect_scheme", "redirect_scheme has no effect; redirect is meant beside it")
     if address is None or hostname is None:
         return None
-    return _without_what_is_unserved(table, rule)
+    rule, is_served = _without_what_is_unserved(table, rule)
+    return ReadFrontend(
+        rule=rule,
+        path=table.path,
+        is_served=is_served,
+        certificate=certificate,
+        is_tls="certificate" in table or "key" in table,
+        tls_versions=tls_versions,
+    )
 
 
 def read_stream_frontend(table: Table, cluster_id: str) -> StreamFrontend | None:
@@ -84,8 +95,10 @@ def read_stream_frontend(table: Table, cluster_id: str) -> StreamFrontend | None
     return None if address is None else frontend
 
 
-def check_protocol(read: ReadFrontend, table: Table, protocol: Protocol) -> bool:
-    """Report if the listener of this protocol cannot lead to an HTTP cluster this way."""
+def check_protocol(
+    read: ReadFrontend, table: Table, protocol: Protocol, listener: Listener
+) -> bool:
+    """Report if this listener cannot lead to an HTTP cluster this way."""
     if protocol in (Protocol.TCP, Protocol.UDP):
         table.refuse(
             "address",
@@ -93,12 +106,27 @@ def check_protocol(read: ReadFrontend, table: Table, protocol: Protocol) -> bool
             "one with protocol http or https is meant",
         )
         return False
-    if protocol is Protocol.HTTPS:
+    if isinstance(listener, HttpsListener):
+        _compare_versions(table, read, listener)
         return True
-    for key in ("certificate", "hsts"):
-        if getattr(read.rule, key) is not None:
+    for key in ("certificate", "key", "hsts", "tls_versions"):
+        if key in table:
             table.refuse(key, f"{key} has no place at an http listener; https is meant")
     return True
+
+
+def _compare_versions(table: Table, read: ReadFrontend, listener: HttpsListener) -> None:
+    """Warn of versions that cannot be kept to: they are agreed on before a name is known."""
+    if not read.tls_versions:
+        return
+    if not read.is_tls:
+        table.warn("tls_versions", "tls_versions has no effect on a frontend without certificate")
+    elif set(read.tls_versions) != set(listener.tls.tls_versions):
+        spoken = ", ".join(listener.tls.tls_versions)
+        table.warn(
+            "tls_versions",
+            f"tls_versions has no effect; those of the listener hold for all of it: {spoken}",
+        )
 
 
 def _read_address(table: Table) -> InetAddress | None:
@@ -113,14 +141,14 @@ def _read_hostname(table: Table) -> str | None:
     if "hostname" not in table:
         table.report.refuse(table.path, "a frontend has no hostname; a host, or *, is meant")
     return table.parsed(
-        "hostname", lambda text: canonical_pattern(text, table.reading.check_regex), None
+        "hostname", lambda text: canonical_pattern(text, table.reading.checks.regex), None
     )
 
 
 def _read_path(table: Table, path_type: PathType) -> str:
     path = table.string("path", "")
     if path_type is PathType.REGEX:
-        reason = table.reading.check_regex(path)
+        reason = table.reading.checks.regex(path)
         if reason is not None:
             table.refuse("path", f"path is no regular expression that can be used: {reason}")
     elif path and not path.startswith(("/", "*")):
@@ -135,7 +163,7 @@ def _read_method(table: Table) -> str | None:
     return method
 
 
-def _without_what_is_unserved(table: Table, rule: FrontendRule) -> ReadFrontend:
+def _without_what_is_unserved(table: Table, rule: FrontendRule) -> tuple[FrontendRule, bool]:
     is_served = True
     for key in ("rewrite_host", "rewrite_path", "rewrite_port", "headers"):
         if key in table:
@@ -145,5 +173,5 @@ def _without_what_is_unserved(table: Table, rule: FrontendRule) -> ReadFrontend:
     if rule.required_auth:
         # What is to be protected must not become open because its lock is missing.
         table.refuse_unserved("required_auth", "the frontend answers 401")
-        return ReadFrontend(replace(rule, redirect=Redirect.UNAUTHORIZED), table.path, is_served)
-    return ReadFrontend(rule, table.path, is_served)
+        return replace(rule, redirect=Redirect.UNAUTHORIZED), is_served
+    return rule, is_served

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Final, assert_never
 
 from sozutw.config.answer_keys import read_answers
+from sozutw.config.certificate_keys import ReadCertificate, read_certificate
 from sozutw.config.hostnames import is_token
 from sozutw.config.model import (
     HttpListener,
@@ -15,14 +16,10 @@ from sozutw.config.model import (
     UdpListener,
 )
 from sozutw.config.policies import Http2Limits
-from sozutw.config.policy_keys import (
-    read_certificate,
-    read_hsts,
-    read_http2_limits,
-    read_tls_options,
-)
+from sozutw.config.policy_keys import read_http2_limits
 from sozutw.config.settings_keys import read_timeouts
 from sozutw.config.table import Table
+from sozutw.config.tls_keys import read_client_auth, read_hsts, read_tls_options
 
 _LEGACY_ANSWERS: Final = (301, 400, 401, 404, 408, 413, 421, 429, 502, 503, 504, 507)
 _ALPN: Final = ("h2", "http/1.1")
@@ -36,8 +33,9 @@ _ALL_KEYS: Final = frozenset(
     | {"expect_proxy", "front_timeout", "back_timeout", "connect_timeout", "request_timeout"}
     | {"tunnel_timeout", "sticky_name", "answers", "sozu_id_header", "elide_x_real_ip"}
     | {"send_x_real_ip", "trusted_proxies", "tls_versions", "cipher_list", "cipher_suites"}
-    | {"groups_list", "alpn_protocols", "send_tls13_tickets", "certificate"}
-    | {"certificate_chain", "key", "strict_sni_binding", "disable_http11"}
+    | {"groups_list", "signature_algorithms", "alpn_protocols", "send_tls13_tickets"}
+    | {"certificate", "certificate_chain", "key", "strict_sni_binding", "disable_http11"}
+    | {"client_auth", "client_ca", "watch_certificates"}
     | {"max_rx_datagram_size", "max_flows"}
 )
 """What some kind of listener knows; Sōzu takes each of them from all kinds."""
@@ -63,6 +61,15 @@ class ReadListener:
     listener: Listener
     is_served: bool
     expects_proxy: bool
+    certificate: ReadCertificate | None = None
+    """The listener's own."""
+    watches: bool = False
+    """Whether the files of its certificates are watched."""
+
+    @property
+    def address(self) -> InetAddress:
+        """Where it accepts."""
+        return self.listener.address
 
 
 def read_listener(table: Table, settings: Settings) -> ReadListener | None:
@@ -77,12 +84,16 @@ def read_listener(table: Table, settings: Settings) -> ReadListener | None:
     # What has no address is read all the same, for what else may be wrong with it.
     place = address or InetAddress("0.0.0.0", 1)  # noqa: S104
     listener: Listener
+    certificate: ReadCertificate | None = None
+    watches = False
     expects_proxy = protocol is not Protocol.UDP and table.flag("expect_proxy", default=False)
     match protocol:
         case Protocol.HTTP:
-            listener = _read_http(table, settings, protocol, place, public_address, expects_proxy)
+            listener = _read_http(table, settings, place, public_address, expects_proxy)
         case Protocol.HTTPS:
-            listener = _read_https(table, settings, place, public_address, expects_proxy)
+            http = _read_http(table, settings, place, public_address, expects_proxy)
+            watches = table.flag("watch_certificates", default=False)
+            listener, certificate = _read_https(table, settings, http)
         case Protocol.TCP:
             timeouts = read_timeouts(table, settings.timeouts)
             listener = TcpListener(place, public_address, expects_proxy, timeouts)
@@ -96,8 +107,10 @@ def read_listener(table: Table, settings: Settings) -> ReadListener | None:
             "public_address stands with expect_proxy, which tells another; one of them is meant",
         )
     _refuse_unknown(table, protocol)
-    is_served = _tell_if_unserved(table, protocol, expects_proxy=expects_proxy)
-    return None if address is None else ReadListener(protocol, listener, is_served, expects_proxy)
+    is_served = _tell_if_unserved(table, listener, protocol, expects_proxy=expects_proxy)
+    if address is None:
+        return None
+    return ReadListener(protocol, listener, is_served, expects_proxy, certificate, watches)
 
 
 def _read_protocol(table: Table) -> Protocol | None:
@@ -122,8 +135,10 @@ def _refuse_unknown(table: Table, protocol: Protocol) -> None:
     table.refuse_unknown()
 
 
-def _tell_if_unserved(table: Table, protocol: Protocol, *, expects_proxy: bool) -> bool:
-    if protocol is not Protocol.HTTP:
+def _tell_if_unserved(
+    table: Table, listener: Listener, protocol: Protocol, *, expects_proxy: bool
+) -> bool:
+    if protocol in (Protocol.TCP, Protocol.UDP):
         what = f"a listener with protocol {protocol.value}"
         table.report.refuse_unserved(table.at("protocol"), what, "the listener is left out")
         return False
@@ -131,13 +146,16 @@ def _tell_if_unserved(table: Table, protocol: Protocol, *, expects_proxy: bool) 
         # Without its header every client would seem to be the one proxy in front.
         table.refuse_unserved("expect_proxy", "the listener is left out")
         return False
+    if isinstance(listener, HttpsListener) and listener.disable_http11:
+        # Without HTTP/2 nobody would be left to serve.
+        table.refuse_unserved("disable_http11", "the listener is left out")
+        return False
     return True
 
 
 def _read_http(
     table: Table,
     settings: Settings,
-    protocol: Protocol,
     address: InetAddress,
     public_address: InetAddress | None,
     expect_proxy: bool,
@@ -158,31 +176,30 @@ def _read_http(
         send_x_real_ip=table.flag("send_x_real_ip", default=False),
         answers=read_answers(table, _LEGACY_ANSWERS),
         trusted_proxies=table.networks("trusted_proxies", settings.trusted_proxies),
-        http2=read_http2_limits(table, is_named=protocol is Protocol.HTTP),
+        http2=read_http2_limits(table),
     )
 
 
 def _read_https(
-    table: Table,
-    settings: Settings,
-    address: InetAddress,
-    public_address: InetAddress | None,
-    expect_proxy: bool,
-) -> HttpsListener:
-    http = _read_http(table, settings, Protocol.HTTPS, address, public_address, expect_proxy)
+    table: Table, settings: Settings, http: HttpListener
+) -> tuple[HttpsListener, ReadCertificate | None]:
     disable_http11 = table.flag("disable_http11", default=False)
     tls = read_tls_options(table)
+    certificate = read_certificate(table, tls_versions=tls.tls_versions)
+    client_auth, client_authorities = read_client_auth(table)
     listener = HttpsListener(
         http=http,
         tls=tls,
         alpn_protocols=_read_alpn(table, disable_http11=disable_http11),
-        certificate=read_certificate(table, tls.tls_versions),
+        certificate=None if certificate is None else certificate.held,
         strict_sni_binding=table.flag("strict_sni_binding", default=True),
         disable_http11=disable_http11,
         hsts=read_hsts(table),
+        client_auth=client_auth,
+        client_authorities=client_authorities,
     )
     check_buffer_size(table, settings, listener)
-    return listener
+    return listener, certificate
 
 
 def check_buffer_size(table: Table, settings: Settings, listener: HttpsListener) -> None:
@@ -202,6 +219,11 @@ def _read_alpn(table: Table, *, disable_http11: bool) -> tuple[str, ...]:
             protocols.append(text)
         else:
             table.refuse("alpn_protocols", f'alpn_protocols has "{text}"; h2 or http/1.1 is meant')
+    if "h2" in protocols:
+        table.warn(
+            "alpn_protocols",
+            "alpn_protocols has h2, which this version does not speak; http/1.1 alone is offered",
+        )
     if disable_http11 and "http/1.1" in protocols:
         table.refuse(
             "disable_http11",

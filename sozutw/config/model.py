@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 from typing_extensions import override
 
-from sozutw.config.policies import (
+from sozutw.config.policies import HeaderEdit, HealthCheck, Http2Limits, UdpOptions
+from sozutw.config.security import (
+    BackendTls,
+    CertificateAndKey,
     CertificateFiles,
-    HeaderEdit,
-    HealthCheck,
+    ClientAuth,
     Hsts,
-    Http2Limits,
     TlsOptions,
-    UdpOptions,
 )
 
 Network = IPv4Network | IPv6Network
@@ -147,16 +147,32 @@ class HttpListener:
 
 @dataclass(frozen=True, slots=True)
 class HttpsListener:
-    """An address that accepts HTTP over TLS; not served yet."""
+    """An address that accepts HTTP over TLS."""
 
     http: HttpListener
     """All that it has in common with a plain one."""
     tls: TlsOptions = field(default_factory=TlsOptions)
     alpn_protocols: tuple[str, ...] = ("h2", "http/1.1")
-    certificate: CertificateFiles | None = None
+    """What was asked for; this version offers http/1.1 alone."""
+    certificate: CertificateAndKey | None = None
+    """
+    What is served where no certificate of a frontend has the name that was asked for.
+
+    None: one that is made when the process starts, and that nobody trusts.
+    """
     strict_sni_binding: bool = True
     disable_http11: bool = False
+    """Not served yet."""
     hsts: Hsts | None = None
+    client_auth: ClientAuth = ClientAuth.NONE
+    """Ours, with what follows."""
+    client_authorities: str | None = None
+    """PEM of those that may have signed a client's certificate (``client_ca``)."""
+
+    @property
+    def address(self) -> InetAddress:
+        """Where it accepts."""
+        return self.http.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +220,8 @@ class Cluster:
     request_timeout: float | None = None
     tunnel_timeout: float | None = None
     """Ours: each overrides the listener's when set."""
+    backend_tls: BackendTls | None = None
+    """Ours: None speaks plainly."""
     http2: bool = False
     """Speak HTTP/2 to the backends; not served yet, nor is what follows."""
     send_proxy: bool = False
@@ -249,7 +267,27 @@ class FrontendRule:
     rewrite_port: int | None = None
     headers: tuple[HeaderEdit, ...] = ()
     hsts: Hsts | None = None
-    certificate: CertificateFiles | None = None
+    """None takes over the listener's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate that a listener serves to who asks for one of its names."""
+
+    address: InetAddress
+    certificate: CertificateAndKey
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCertificate:
+    """A certificate whose files are watched for what comes next (``watch_certificates``)."""
+
+    address: InetAddress
+    files: CertificateFiles
+    certificate: CertificateAndKey
+    """What the files held when they were read."""
+    is_default: bool
+    """Whether it is the listener's own, and not one of its frontends'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,14 +404,14 @@ class Settings:
 class Unserved:
     """What was asked for, is valid, and is not served by this version."""
 
+    http_listeners: tuple[HttpListener, ...] = ()
     https_listeners: tuple[HttpsListener, ...] = ()
     tcp_listeners: tuple[TcpListener, ...] = ()
     udp_listeners: tuple[UdpListener, ...] = ()
     clusters: tuple[Cluster, ...] = ()
-    https_frontends: tuple[FrontendRule, ...] = ()
     http_frontends: tuple[FrontendRule, ...] = ()
     """Rules that would do harm if only the part that can be served were."""
-    http_listeners: tuple[HttpListener, ...] = ()
+    https_frontends: tuple[FrontendRule, ...] = ()
     tcp_frontends: tuple[StreamFrontend, ...] = ()
     udp_frontends: tuple[StreamFrontend, ...] = ()
     backends: tuple[Backend, ...] = ()
@@ -385,7 +423,14 @@ class Config:
 
     settings: Settings = field(default_factory=Settings)
     listeners: tuple[HttpListener, ...] = ()
+    https_listeners: tuple[HttpsListener, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     frontends: tuple[FrontendRule, ...] = ()
+    """Of plain listeners."""
+    https_frontends: tuple[FrontendRule, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    """Those of frontends, each once for an address."""
+    watched: tuple[WatchedCertificate, ...] = ()
+    """Those of both kinds whose listeners watch the files."""
     backends: tuple[Backend, ...] = ()
     unserved: Unserved = field(default_factory=Unserved)

@@ -1,5 +1,5 @@
 """
-The values that only parts of a configuration hold: TLS, HTTP/2, headers, health, UDP.
+The values that only parts of a configuration hold: HTTP/2, headers, health, UDP.
 
 None of them is served by this version; they are here so that a file that names them is
 checked now as it will be then.
@@ -33,38 +33,6 @@ class Http2Limits:
     """None: the greater of 30 and ``back_timeout``."""
     h2_graceful_shutdown_deadline_seconds: int = 5
     """0 waits for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """A certificate by the paths of its PEM files."""
-
-    certificate: str
-    key: str
-    chain: str | None = None
-    tls_versions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """How TLS is spoken; what is empty leaves the choice to this proxy."""
-
-    tls_versions: tuple[str, ...] = ("TLS_V12", "TLS_V13")
-    cipher_list: tuple[str, ...] = ()
-    cipher_suites: tuple[str, ...] = ()
-    groups_list: tuple[str, ...] = ()
-    send_tls13_tickets: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Hsts:
-    """What Strict-Transport-Security tells."""
-
-    enabled: bool
-    max_age: int = 31_536_000
-    include_subdomains: bool = False
-    preload: bool = False
-    force_replace_backend: bool = False
 
 
 class HeaderPosition(Enum):

@@ -12,7 +12,7 @@ class Severity(Enum):
     ERROR = "error"
     """The file is refused."""
     UNSUPPORTED = "unsupported"
-    """Valid, but not served by this version: refused too, unless that is to be skipped."""
+    """Valid, but not served by this version, or no more: refused too, unless it is skipped."""
     WARNING = "warning"
     """Probably not what is meant; the file is taken all the same."""
 
@@ -68,14 +68,15 @@ class Report:
 
     def refuse_unserved(self, path: Path, what: str, instead: str) -> None:
         """Report what this version does not serve; ``instead`` is what happens if skipped."""
+        self.refuse_or_skip(path, f"{what} is not served by this version", instead)
+
+    def refuse_or_skip(self, path: Path, text: str, instead: str) -> None:
+        """Report what may be skipped; ``instead`` is what happens then."""
         if self._skips_unsupported:
-            self.warn(path, f"{what} is not served by this version; {instead}")
+            self.warn(path, f"{text}; {instead}")
         else:
-            self._add(
-                path,
-                Severity.UNSUPPORTED,
-                f"{what} is not served by this version; leave it out, or use --skip-unsupported",
-            )
+            text = f"{text}; leave it out, or use --skip-unsupported"
+            self._add(path, Severity.UNSUPPORTED, text)
 
     def warn_skipped(self, path: Path, text: str) -> None:
         """Report what follows from skipping something else; nothing if that is refused."""

@@ -13,8 +13,10 @@ from sozutw.config.model import (
     Config,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
 )
+from sozutw.config.security import CertificateAndKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,15 @@ class AddHttpListener:
 
 
 @dataclass(frozen=True, slots=True)
+class AddHttpsListener:
+    """Know a listener that speaks TLS; it accepts nothing until it is activated."""
+
+    listener: HttpsListener
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveListener:
-    """Forget a listener, active or not; its frontends stay and lead nowhere."""
+    """Forget a listener, active or not; its frontends and certificates stay, without effect."""
 
     address: InetAddress
 
@@ -78,6 +87,54 @@ class RemoveHttpFrontend:
 
 
 @dataclass(frozen=True, slots=True)
+class AddHttpsFrontend:
+    """Lead requests that came over TLS to a cluster."""
+
+    frontend: FrontendRule
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHttpsFrontend:
+    """Lead them there no more; the rule is known as in RemoveHttpFrontend."""
+
+    frontend: FrontendRule
+
+
+@dataclass(frozen=True, slots=True)
+class AddCertificate:
+    """Serve a certificate; one that is known already stays as it is."""
+
+    address: InetAddress
+    certificate: CertificateAndKey
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCertificate:
+    """Serve it no more; live connections keep it."""
+
+    address: InetAddress
+    fingerprint: str
+    """SHA-256 of the certificate's DER, in hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCertificate:
+    """Serve one certificate in the place of another, in one step."""
+
+    address: InetAddress
+    certificate: CertificateAndKey
+    old_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceDefaultCertificate:
+    """Serve another certificate where none of the others has the name that was asked for."""
+
+    address: InetAddress
+    certificate: CertificateAndKey
+
+
+@dataclass(frozen=True, slots=True)
 class AddBackend:
     """Know a backend, or replace the options of one with the same cluster, id and address."""
 
@@ -93,35 +150,37 @@ class RemoveBackend:
     address: BackendAddress
 
 
-Request = (
-    AddHttpListener
-    | RemoveListener
-    | ActivateListener
-    | DeactivateListener
-    | AddCluster
-    | RemoveCluster
-    | AddHttpFrontend
-    | RemoveHttpFrontend
-    | AddBackend
-    | RemoveBackend
+ListenerRequest = (
+    AddHttpListener | AddHttpsListener | RemoveListener | ActivateListener | DeactivateListener
 )
+FrontendRequest = AddHttpFrontend | RemoveHttpFrontend | AddHttpsFrontend | RemoveHttpsFrontend
+CertificateRequest = (
+    AddCertificate | RemoveCertificate | ReplaceCertificate | ReplaceDefaultCertificate
+)
+ClusterRequest = AddCluster | RemoveCluster | AddBackend | RemoveBackend
+Request = ListenerRequest | FrontendRequest | CertificateRequest | ClusterRequest
 
 
 def requests_of(config: Config) -> list[Request]:
     """
     Return what makes an empty state into ``config``, in Sōzu's order.
 
-    Listeners come first; each cluster is followed by its frontends and backends; rules
-    without a cluster follow; and only when all can be answered are listeners activated.
+    Listeners come first, then their certificates; each cluster is followed by its frontends and
+    backends; rules without a cluster follow; and only when all can be answered are listeners
+    activated.
     """
     frontends: dict[str | None, list[Request]] = {}
     for rule in config.frontends:
         frontends.setdefault(rule.cluster_id, []).append(AddHttpFrontend(rule))
+    for rule in config.https_frontends:
+        frontends.setdefault(rule.cluster_id, []).append(AddHttpsFrontend(rule))
     backends: dict[str, list[Request]] = {}
     for backend in config.backends:
         backends.setdefault(backend.cluster_id, []).append(AddBackend(backend))
 
     requests: list[Request] = [AddHttpListener(listener) for listener in config.listeners]
+    requests += [AddHttpsListener(listener) for listener in config.https_listeners]
+    requests += [AddCertificate(held.address, held.certificate) for held in config.certificates]
     for cluster in config.clusters:
         requests.append(AddCluster(cluster))
         requests += frontends.pop(cluster.cluster_id, [])
@@ -130,4 +189,5 @@ def requests_of(config: Config) -> list[Request]:
         requests += rest
     if config.settings.activate_listeners:
         requests += [ActivateListener(listener.address) for listener in config.listeners]
+        requests += [ActivateListener(listener.address) for listener in config.https_listeners]
     return requests

@@ -5,8 +5,8 @@ Whatever is wrong, a reader gets a value of the type it asked for, so that it ca
 find the next problem. What no one has read is unknown.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar
@@ -16,6 +16,7 @@ from sozutw.config.hostnames import RegexCheck
 from sozutw.config.model import InetAddress, Network
 from sozutw.config.positions import Path
 from sozutw.config.problems import Report
+from sozutw.config.security import CertificateAndKey, CertificateFiles, TlsOptions
 
 UNSIGNED_32_MAX: Final = 2**32 - 1
 """What Sōzu keeps most numbers in."""
@@ -30,6 +31,20 @@ _Parsed = TypeVar("_Parsed")
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """What only others can judge: each says what is wrong, or None."""
+
+    regex: RegexCheck
+    answer: Callable[[str, str], str | None]
+    """Given a status and a template."""
+    certificate: Callable[[CertificateAndKey], str | None]
+    authorities: Callable[[str], str | None]
+    """Given certificates of authorities, as PEM."""
+    tls_options: Callable[[TlsOptions], tuple[Sequence[str], Sequence[str]]]
+    """Gives errors and warnings, each of which names the key that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What every table of one file is read with."""
 
@@ -37,9 +52,9 @@ class Reading:
     folder: str
     """What relative paths are relative to: empty, or with a slash at its end."""
     read_file: Callable[[str], str]
-    check_regex: RegexCheck
-    check_answer: Callable[[str, str], str | None]
-    """Given a status and a template, returns None or what is wrong with it."""
+    checks: Checks
+    certificates: dict[CertificateFiles, CertificateAndKey] = field(default_factory=dict)
+    """What was read and found right so far."""
 
 
 class Table:
@@ -274,6 +289,13 @@ class Table:
         return default
 
 
+def printable(text: str) -> str:
+    """Return a text that changes nothing of the terminal it is shown on."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
@@ -290,7 +312,5 @@ def _show(value: object) -> str:
             text = "a list"
         case _:
             text = str(value)
-    text = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    text = printable(text)
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"

@@ -2,9 +2,18 @@
 
 import pytest
 
-from sozutw.config.model import HttpListener, InetAddress, Timeouts
+from sozutw.config.model import (
+    Certificate,
+    HttpListener,
+    HttpsListener,
+    InetAddress,
+    Timeouts,
+    WatchedCertificate,
+)
 from sozutw.config.requests import requests_of
+from sozutw.config.security import CertificateAndKey, CertificateFiles
 from sozutw.config.state import ConfigState
+from tests.config.conftest import pem
 
 HERE = InetAddress("127.0.0.1", 8080)
 
@@ -19,7 +28,9 @@ def cluster(name: str, protocol: str, *frontends: str) -> str:
 
 
 RULE = 'address = "127.0.0.1:8080", hostname = "a.example"'
-WITH_CERTIFICATE = RULE + ', certificate = "c.pem", key = "k.pem"'
+WITH_CERTIFICATE = RULE + ', certificate = "c.pem", key = "c.key"'
+HELD = CertificateAndKey(pem("c"), "the key")
+FILES = CertificateFiles("/etc/sozutw/c.pem", "/etc/sozutw/c.key")
 STREAM = 'address = "127.0.0.1:8080"'
 
 
@@ -45,26 +56,107 @@ def test_a_rule_for_an_unknown_address_makes_a_listener(files) -> None:
     assert len(made.trusted_proxies) == 1
 
 
-def test_a_rule_with_a_certificate_makes_a_listener_that_is_not_served(files) -> None:
+def test_a_rule_with_a_certificate_makes_a_listener_of_tls(files) -> None:
+    files.hold("c")
     text = cluster("A", "http", WITH_CERTIFICATE, RULE.replace("a.ex", "b.ex"))
-    assert files.only(text).startswith("U3 certificate is not served by this version")
-    assert files.told(text, skip=True) == [
-        "W3 certificate is not served by this version; the frontend is left out",
-        "W3 a.example at 127.0.0.1:8080 is left out with its listener",
-        "W3 b.example at 127.0.0.1:8080 is left out with its listener",
-    ]
-    config = files.config(text, skip=True)
+    assert files.told(text) == []
+    config = files.config("front_timeout = 5\n" + text)
+    (made,) = config.https_listeners
+    assert made == HttpsListener(HttpListener(HERE, timeouts=Timeouts(front=5)))
     assert (config.listeners, config.frontends) == ((), ())
-    assert [x.http.address for x in config.unserved.https_listeners] == [HERE]
-    assert [rule.hostname for rule in config.unserved.https_frontends] == [
-        "a.example",
-        "b.example",
+    assert [rule.hostname for rule in config.https_frontends] == ["a.example", "b.example"]
+    assert config.certificates == (Certificate(HERE, HELD),)
+    assert config.watched == ()
+
+
+def test_a_rule_whose_certificate_cannot_be_used_makes_no_listener_of_http(files) -> None:
+    text = WITH_CERTIFICATE + ", hsts = { enabled = true }"
+    told = files.told(cluster("A", "http", text))
+    assert [problem[:22] for problem in told] == [
+        'E3 certificate = "c.pe',
+        'E3 key = "c.key" canno',
     ]
 
 
 def test_small_buffers_speak_against_a_made_listener_too(files) -> None:
-    told = files.told("buffer_size = 16384\n" + cluster("A", "http", WITH_CERTIFICATE))
-    assert told[0].startswith("E1 buffer_size is 16384, and a listener offers h2;")
+    files.hold("c")
+    told = files.only("buffer_size = 16384\n" + cluster("A", "http", WITH_CERTIFICATE))
+    assert told.startswith("E1 buffer_size is 16384, and a listener offers h2;")
+
+
+def test_a_certificate_of_many_rules_is_there_once_for_each_address(files) -> None:
+    files.hold("c", "d")
+    other = WITH_CERTIFICATE.replace("8080", "8081")
+    second = WITH_CERTIFICATE.replace("a.ex", "b.ex")
+    third = second.replace('c.pem", key = "c', 'd.pem", key = "d').replace("b.ex", "c.ex")
+    config = files.config(cluster("A", "http", WITH_CERTIFICATE, second, third, other))
+    assert config.certificates == (
+        Certificate(HERE, HELD),
+        Certificate(HERE, CertificateAndKey(pem("d"), "the key")),
+        Certificate(InetAddress("127.0.0.1", 8081), HELD),
+    )
+
+
+def test_what_a_listener_watches_is_its_own_certificate_and_those_of_its_rules(files) -> None:
+    files.hold("c", "own")
+    own = 'certificate = "own.pem"\nkey = "own.key"\nwatch_certificates = true'
+    elsewhere = WITH_CERTIFICATE.replace("8080", "8081")
+    config = files.config(
+        listener("https", text=own)
+        + listener("https", 8081)
+        + cluster("A", "http", WITH_CERTIFICATE, elsewhere)
+    )
+    folder = "/etc/sozutw/"
+    own_files = CertificateFiles(
+        folder + "own.pem", folder + "own.key", tls_versions=("TLS_V12", "TLS_V13")
+    )
+    (first, _second) = config.https_listeners
+    assert first.certificate is not None
+    assert config.watched == (
+        WatchedCertificate(HERE, own_files, first.certificate, is_default=True),
+        WatchedCertificate(HERE, FILES, HELD, is_default=False),
+    )
+    assert len(config.certificates) == 2
+
+
+def test_a_listener_that_watches_its_rules_certificates_needs_none_of_its_own(files) -> None:
+    files.hold("c")
+    text = listener("https", text="watch_certificates = true")
+    config = files.config(text + cluster("A", "http", WITH_CERTIFICATE))
+    assert config.watched == (WatchedCertificate(HERE, FILES, HELD, is_default=False),)
+
+
+def test_nothing_is_watched_for_a_listener_that_is_left_out(files) -> None:
+    files.hold("c")
+    own = 'certificate = "c.pem"\nkey = "c.key"\nwatch_certificates = true\nexpect_proxy = true'
+    text = listener("https", text=own) + cluster("A", "http", WITH_CERTIFICATE)
+    config = files.config(text, skip=True)
+    assert (config.https_listeners, config.https_frontends) == ((), ())
+    assert (config.certificates, config.watched) == ((), ())
+    assert len(config.unserved.https_listeners) == 1
+    assert len(config.unserved.https_frontends) == 1
+
+
+def test_a_listener_of_tls_without_any_certificate_is_warned_of(files) -> None:
+    files.hold("c")
+    text = "\n" + listener("https")
+    told = (
+        "W2 neither this listener nor a frontend of it has a certificate, "
+        "so clients see one that nobody trusts"
+    )
+    assert files.only(text) == told
+    assert files.only(text + cluster("A", "http", RULE)) == told
+    assert files.told(text + cluster("A", "http", WITH_CERTIFICATE)) == []
+    assert files.told(listener("http")) == []
+
+
+def test_the_certificate_of_a_rule_that_is_left_out_is_served_all_the_same(files) -> None:
+    files.hold("c")
+    text = listener("https") + cluster("A", "http", WITH_CERTIFICATE + ", rewrite_port = 80")
+    config = files.config(text, skip=True)
+    assert config.https_frontends == ()
+    assert config.certificates == (Certificate(HERE, HELD),)
+    assert len(config.unserved.https_frontends) == 1
 
 
 def test_the_rules_of_a_listener_that_is_left_out_go_with_it(files) -> None:
@@ -153,6 +245,7 @@ def test_a_rule_or_frontend_that_cannot_be_read_is_passed_over(files) -> None:
 
 
 def test_whatever_is_left_can_be_applied(files) -> None:
+    files.hold("c")
     text = (
         listener("http")
         + listener("https", 8443)
@@ -164,3 +257,5 @@ def test_whatever_is_left_can_be_applied(files) -> None:
         state.apply(request)
     state.check_invariants()
     assert state.is_active(HERE)
+    assert state.is_active(InetAddress("127.0.0.1", 8443))
+    assert state.certificates(InetAddress("127.0.0.1", 8443)) == (HELD,)

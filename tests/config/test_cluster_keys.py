@@ -131,6 +131,25 @@ def test_a_wrong_backend_is_told(files, text: str, told: str) -> None:
     assert problem[: len(told)] == told
 
 
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("", False),
+        ("backend_tls = true\n", True),
+        ('backend_tls = true\nbackend_server_name = "app"\n', False),
+        ("backend_tls = true\nbackend_tls_insecure = true\n", False),
+    ],
+)
+def test_a_socket_has_no_name_that_a_certificate_could_be_for(
+    files, text: str, is_refused: bool
+) -> None:
+    backends = 'backends = [{ address = "127.0.0.1:1" }, { address = "unix:/run/a" }]'
+    told = [problem for problem in files.told(HTTP + text + backends) if problem[0] == "E"]
+    assert [problem.partition(";")[0] for problem in told] == (
+        ["E4 unix:/run/a has no name that a certificate could be for"] if is_refused else []
+    )
+
+
 def test_a_sticky_cluster_needs_names_that_fit_into_a_cookie(files) -> None:
     text = HTTP.replace("A", '"my app"') + "sticky_session = true\n"
     assert files.only(text + 'backends = [{ address = "a:1" }]').startswith(

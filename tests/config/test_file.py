@@ -10,13 +10,14 @@ from sozutw.config.file import load, names
 from sozutw.config.problems import Severity
 from sozutw.config.requests import requests_of
 from sozutw.config.state import ConfigState
+from tests.config.conftest import CHECKS, pem
 
 SAMPLE = Path(__file__).parent.parent / "fixtures" / "sozu-config.toml"
 
 
 def load_sample(*, skip: bool) -> object:
     text = SAMPLE.read_text(encoding="utf-8")
-    return load(text, str(SAMPLE), str, lambda _: None, skip_unsupported=skip)
+    return load(text, str(SAMPLE), pem, CHECKS, skip_unsupported=skip)
 
 
 def test_the_sample_of_sozu_is_valid() -> None:
@@ -33,7 +34,10 @@ def test_the_sample_of_sozu_is_served_but_for_what_is_skipped() -> None:
     assert [cluster.cluster_id for cluster in config.clusters] == ["MyCluster"]
     assert next(rule.hostname for rule in config.frontends) == "lolcatho.st"
     unserved = config.unserved
-    assert len(unserved.https_listeners) == 1
+    assert [str(listener.address) for listener in config.https_listeners] == ["0.0.0.0:8443"]
+    assert [rule.hostname for rule in config.https_frontends] == ["lolcatho.st"]
+    assert len(config.certificates) == 1
+    assert unserved.https_listeners == ()
     assert len(unserved.tcp_listeners) == 1
     assert len(unserved.udp_listeners) == 1
     state = ConfigState()
@@ -95,9 +99,9 @@ def test_keys_at_the_top_are_judged(files, text: str, told: str) -> None:
     assert files.only(text).startswith(told)
 
 
-def test_templates_are_taken_as_they_are_unless_someone_checks_them() -> None:
+def test_templates_that_nobody_objects_to_are_taken_as_they_are() -> None:
     text = '[clusters.A]\nprotocol = "http"\nanswers = { 503 = "x" }'
-    loaded = load(text, "my.toml", str, lambda _: None)
+    loaded = load(text, "my.toml", str, CHECKS)
     assert loaded.config is not None
     assert loaded.config.clusters[0].answers == {"503": "x"}
 
@@ -109,11 +113,17 @@ def test_only_names_have_to_be_looked_up(files) -> None:
 
 
 KEYS = st.sampled_from(
-    ["address", "protocol", "hostname", "frontends", "backends", "answers", "weight", "tags", "x"]
+    [
+        *("address", "protocol", "hostname", "frontends", "backends", "answers", "weight", "tags"),
+        *("certificate", "key", "certificate_chain", "tls_versions", "hsts", "client_auth", "x"),
+        *("client_ca", "backend_tls", "backend_ca", "watch_certificates", "backend_server_name"),
+    ]
 )
 VALUES = st.sampled_from(
     [
         '"http"',
+        '"https"',
+        '"require"',
         '"127.0.0.1:80"',
         '"*"',
         "0",
@@ -136,5 +146,5 @@ VALUES = st.sampled_from(
 def test_whatever_stands_there_is_told_and_never_raises(pairs: list[tuple[str, str]]) -> None:
     keys = "".join(f"{key} = {value}\n" for key, value in pairs)
     for header in ("", "[[listeners]]\n", "[clusters.A]\n", "[[clusters.A.frontends]]\n"):
-        loaded = load(header + keys, "my.toml", str, lambda _: None)
+        loaded = load(header + keys, "my.toml", pem, CHECKS)
         assert all(p.text for p in loaded.problems)

@@ -3,7 +3,10 @@
 import pytest
 
 from sozutw.config.model import PathType, Position, Redirect, RedirectScheme
+from sozutw.config.security import CertificateAndKey, Hsts
+from tests.config.conftest import pem
 
+HTTPS = '[[listeners]]\nprotocol = "https"\naddress = "127.0.0.1:8080"\n'
 BEFORE = '[clusters.A]\nprotocol = "http"\n[[clusters.A.frontends]]\n'
 PLACE = 'address = "127.0.0.1:8080"\nhostname = "a.example"\n'
 REWRITES = ['rewrite_host = "x"', 'rewrite_path = "/x"', "rewrite_port = 80", "headers = []"]
@@ -111,19 +114,62 @@ def test_an_http_cluster_needs_a_listener_of_http(files, protocol: str) -> None:
     assert told in files.told(listener + BEFORE + PLACE)
 
 
-def test_a_certificate_has_no_place_at_a_listener_of_http(files) -> None:
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('certificate = "c.pem"\nkey = "c.key"', "certificate"),
+        ('key = "c.key"\ncertificate = "c.pem"', "key"),
+        ("hsts = { enabled = false }", "hsts"),
+        ('tls_versions = ["TLS_V13"]', "tls_versions"),
+    ],
+)
+def test_what_belongs_to_tls_has_no_place_at_a_listener_of_http(files, text: str, key: str) -> None:
+    files.hold("c")
     listener = '[[listeners]]\nprotocol = "http"\naddress = "127.0.0.1:8080"\n'
-    text = listener + BEFORE + PLACE + 'certificate = "c"\nkey = "k"'
-    assert files.only(text).startswith("E9 certificate has no place at an http listener; https")
+    told = files.told(listener + BEFORE + PLACE + text)
+    assert told[0] == f"E9 {key} has no place at an http listener; https is meant"
 
 
 def test_an_https_listener_takes_rules_with_and_without_certificates(files) -> None:
-    listener = '[[listeners]]\nprotocol = "https"\naddress = "127.0.0.1:8080"\n'
+    files.hold("c")
     second = "[[clusters.A.frontends]]\n" + PLACE.replace("a.example", "b.example")
-    text = listener + BEFORE + PLACE + 'certificate = "c"\nkey = "k"\ntls_versions = ["TLS_V13"]\n'
-    first, other = files.config(text + second, skip=True).unserved.https_frontends
-    assert first.certificate.tls_versions == ("TLS_V13",)
-    assert other.certificate is None
+    own = 'certificate = "c.pem"\nkey = "c.key"\nhsts = { enabled = true, max_age = 5 }\n'
+    config = files.config(HTTPS + BEFORE + PLACE + own + second)
+    first, other = config.https_frontends
+    assert (first.hsts, other.hsts) == (Hsts(enabled=True, max_age=5), None)
+    (held,) = config.certificates
+    assert held.certificate == CertificateAndKey(pem("c"), "the key")
+
+
+@pytest.mark.parametrize(
+    ("of_listener", "of_frontend", "is_other"),
+    [
+        ("", '["TLS_V12", "TLS_V13"]', False),
+        ("", '["TLSv1.3", "TLSv1.2"]', False),
+        ("", '["TLS_V13"]', True),
+        ('tls_versions = ["TLS_V13"]\n', '["TLS_V13"]', False),
+        ('tls_versions = ["TLS_V13"]\n', '["TLS_V12"]', True),
+    ],
+)
+def test_versions_of_one_certificate_cannot_be_kept_to(
+    files, of_listener: str, of_frontend: str, is_other: bool
+) -> None:
+    files.hold("c")
+    own = f'certificate = "c.pem"\nkey = "c.key"\ntls_versions = {of_frontend}'
+    told = files.told(HTTPS + of_listener + BEFORE + PLACE + own)
+    assert [problem.partition("; ")[0][1:] for problem in told] == (
+        [f"{11 + bool(of_listener)} tls_versions has no effect"] if is_other else []
+    )
+    if is_other and of_listener:
+        assert told[0].endswith("; those of the listener hold for all of it: TLS_V13")
+
+
+def test_versions_without_a_certificate_are_warned_of(files) -> None:
+    files.hold("own")
+    listener = HTTPS + 'certificate = "own.pem"\nkey = "own.key"\n'
+    assert files.only(listener + BEFORE + PLACE + 'tls_versions = ["TLS_V13"]') == (
+        "W11 tls_versions has no effect on a frontend without certificate"
+    )
 
 
 def test_a_frontend_of_tcp_has_a_place_and_tags(files) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from sozutw.config.listener_keys import Protocol
-from sozutw.config.model import InetAddress, Timeouts
+from sozutw.config.model import HttpListener, HttpsListener, InetAddress, Timeouts
 from sozutw.config.policies import Http2Limits
+from sozutw.config.security import CertificateAndKey, ClientAuth, Hsts
+from tests.config.conftest import pem
 
 
 def listener(protocol: str, text: str = "") -> str:
@@ -46,39 +48,84 @@ def test_a_listener_takes_what_it_does_not_say_from_the_top_level(files) -> None
     assert str(read.trusted_proxies[0]) == "::1/128"
 
 
-@pytest.mark.parametrize("protocol", ["https", "tcp", "udp"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_what_speaks_another_protocol_is_not_served(files, protocol: str) -> None:
     told = f"2 a listener with protocol {protocol} is not served by this version; "
     assert files.only(listener(protocol)).startswith("U" + told)
     assert files.only(listener(protocol), skip=True) == f"W{told}the listener is left out"
 
 
-def test_a_listener_behind_another_proxy_is_not_served(files) -> None:
-    text = listener("http", "expect_proxy = true")
-    assert files.only(text).startswith("U4 expect_proxy is not served by this version")
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_a_listener_behind_another_proxy_is_not_served(files, protocol: str) -> None:
+    text = listener(protocol, "expect_proxy = true")
+    assert files.told(text)[-1].startswith("U4 expect_proxy is not served by this version")
     config = files.config(text, skip=True)
-    assert config.listeners == ()
-    assert config.unserved.http_listeners[0].expect_proxy
+    assert (config.listeners, config.https_listeners) == ((), ())
+    left_out = (*config.unserved.http_listeners, *config.unserved.https_listeners)
+    assert [str(one.address) for one in left_out] == ["127.0.0.1:8080"]
 
 
 def test_an_https_listener_has_the_defaults_of_sozu(files) -> None:
-    (read,) = files.config(listener("https"), skip=True).unserved.https_listeners
+    config = files.config(listener("https"))
+    (read,) = config.https_listeners
+    assert read == HttpsListener(HttpListener(InetAddress("127.0.0.1", 8080)))
     assert read.alpn_protocols == ("h2", "http/1.1")
     assert (read.strict_sni_binding, read.disable_http11) == (True, False)
+    assert config.watched == ()
+
+
+def test_an_https_listener_is_read_in_full(files) -> None:
+    files.hold("own", "ca")
+    text = """
+sticky_name = "MINE"
+alpn_protocols = ["http/1.1"]
+strict_sni_binding = false
+certificate = "own.pem"
+key = "own.key"
+tls_versions = ["TLS_V13"]
+hsts = { enabled = true }
+client_auth = "require"
+client_ca = "ca.pem"
+watch_certificates = true
+"""
+    loaded = files.load(listener("https", text))
+    assert loaded.problems == ()
+    (read,) = loaded.config.https_listeners
+    assert (read.http.sticky_name, str(read.address)) == ("MINE", "127.0.0.1:8080")
+    assert (read.alpn_protocols, read.strict_sni_binding) == (("http/1.1",), False)
+    assert read.certificate == CertificateAndKey(pem("own"), "the key", versions=("TLS_V13",))
+    assert (read.tls.tls_versions, read.hsts) == (("TLS_V13",), Hsts(enabled=True))
+    assert (read.client_auth, read.client_authorities) == (ClientAuth.REQUIRE, pem("ca"))
+    assert len(loaded.config.watched) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "alpn"),
     [
-        ("disable_http11 = true", ("h2",)),
-        ('disable_http11 = true\nalpn_protocols = ["h2"]', ("h2",)),
         ('alpn_protocols = ["http/1.1"]', ("http/1.1",)),
+        ('alpn_protocols = ["http/1.1", "h2"]', ("http/1.1", "h2")),
         ("alpn_protocols = []", ("h2", "http/1.1")),
     ],
 )
-def test_alpn_is_what_is_left(files, text: str, alpn: tuple[str, ...]) -> None:
-    (read,) = files.config(listener("https", text), skip=True).unserved.https_listeners
+def test_alpn_is_what_was_asked_for(files, text: str, alpn: tuple[str, ...]) -> None:
+    (read,) = files.config(listener("https", text)).https_listeners
     assert read.alpn_protocols == alpn
+    told = [problem for problem in files.told(listener("https", text)) if "alpn" in problem]
+    warning = (
+        "W4 alpn_protocols has h2, which this version does not speak; http/1.1 alone is offered"
+    )
+    assert told == ([warning] if '"h2"' in text else [])
+
+
+@pytest.mark.parametrize(
+    "text", ["disable_http11 = true", 'disable_http11 = true\nalpn_protocols = ["h2"]']
+)
+def test_a_listener_without_http11_would_serve_nobody(files, text: str) -> None:
+    told = files.told(listener("https", text))
+    assert told[0].startswith("U4 disable_http11 is not served by this version")
+    config = files.config(listener("https", text), skip=True)
+    assert config.https_listeners == ()
+    assert config.unserved.https_listeners[0].alpn_protocols == ("h2",)
 
 
 def test_tcp_and_udp_listeners_are_read(files) -> None:
@@ -100,6 +147,9 @@ def test_tcp_and_udp_listeners_are_read(files) -> None:
         (listener("htp"), 'E2 protocol is "htp"; one of http, https, tcp, udp is meant'),
         (listener("http", "sticky_name = ''"), 'E4 sticky_name is ""; the name of a cookie'),
         (listener("http", "sozu_id_header = 'a:'"), "E4 sozu_id_header is"),
+        (listener("http", "client_ca = 'x'"), "W4 client_ca has no effect on a listener with pro"),
+        (listener("tcp", "watch_certificates = true"), "W4 watch_certificates has no effect on a"),
+        (listener("https", "watch_certificates = 1"), "E4 watch_certificates is 1; true or false"),
         (listener("http", "hsts = {}"), "E4 hsts has no place at a listener with protocol http;"),
         (listener("http", "stick_name = 'a'"), "E4 unknown key stick_name; did you mean sticky_"),
         (listener("http", "h2_max_glitch_count = 1"), "U4 h2_max_glitch_count is not served"),
@@ -127,7 +177,7 @@ def test_what_is_wrong_is_told(files, text: str, told: str) -> None:
 
 def test_small_buffers_do_for_http1(files) -> None:
     text = "buffer_size = 16384\n" + listener("https", "alpn_protocols = ['http/1.1']")
-    assert [p[0] for p in files.told(text)] == ["U"]
+    assert [p[0] for p in files.told(text)] == ["W"]
 
 
 def test_every_limit_of_http2_is_named_where_it_has_no_effect(files) -> None:

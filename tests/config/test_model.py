@@ -7,6 +7,7 @@ from sozutw.config.model import (
     Config,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     UnixAddress,
 )
@@ -32,6 +33,11 @@ def test_an_empty_configuration_has_every_default_of_sozu() -> None:
     assert (settings.buffer_size, settings.retry_after) == (16_393, 60)
     assert (settings.accept_queue_timeout, settings.zombie_check_interval) == (60.0, 1800.0)
     assert settings.max_connections is None
+
+
+def test_a_listener_of_tls_is_where_its_plain_part_is() -> None:
+    here = InetAddress("127.0.0.1", 443)
+    assert HttpsListener(HttpListener(here)).address is here
 
 
 def test_values_with_mappings_can_still_be_members_of_a_set() -> None:

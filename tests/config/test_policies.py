@@ -1,6 +1,6 @@
 """The defaults that Sōzu gives to what is not served yet."""
 
-from sozutw.config.policies import HealthCheck, Hsts, Http2Limits, UdpHealth, UdpOptions
+from sozutw.config.policies import HealthCheck, Http2Limits, UdpHealth, UdpOptions
 
 
 def test_no_limit_of_http2_is_zero_but_the_one_that_may_be() -> None:
@@ -11,7 +11,6 @@ def test_no_limit_of_http2_is_zero_but_the_one_that_may_be() -> None:
 
 
 def test_the_defaults_are_those_of_sozu() -> None:
-    assert Hsts(enabled=True).max_age == 31_536_000
     check = HealthCheck("/")
     assert (check.interval, check.timeout, check.expected_status) == (10, 5, 0)
     assert UdpOptions().health == UdpHealth(rise=2, fall=3)

@@ -53,6 +53,18 @@ def test_what_is_not_served_is_refused_by_name() -> None:
     )
 
 
+def test_what_may_be_skipped_is_told_so() -> None:
+    told = report()
+    told.refuse_or_skip(("b",), "b is too old", "it is left out")
+    assert told.is_refusal
+    (problem,) = told.problems
+    assert problem.text == "b is too old; leave it out, or use --skip-unsupported"
+    told = report(skip_unsupported=True)
+    told.refuse_or_skip(("b",), "b is too old", "it is left out")
+    assert not told.is_refusal
+    assert told.problems[0].text == "b is too old; it is left out"
+
+
 def test_what_is_not_served_is_a_warning_where_it_may_be_skipped() -> None:
     told = report(skip_unsupported=True)
     told.refuse_unserved(("b",), "b", "it is left out")

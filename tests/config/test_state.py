@@ -9,26 +9,37 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     LoadBalancing,
     PathType,
     Position,
     UnixAddress,
 )
+from sozutw.config.pem import fingerprint_of
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
+    AddCertificate,
     AddCluster,
     AddHttpFrontend,
     AddHttpListener,
+    AddHttpsFrontend,
+    AddHttpsListener,
     DeactivateListener,
     RemoveBackend,
+    RemoveCertificate,
     RemoveCluster,
     RemoveHttpFrontend,
+    RemoveHttpsFrontend,
     RemoveListener,
+    ReplaceCertificate,
+    ReplaceDefaultCertificate,
     Request,
 )
+from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import ConfigState, RefusedRequestError
+from tests.config.conftest import pem
 
 HERE = InetAddress("127.0.0.1", 8080)
 THERE = InetAddress("127.0.0.1", 8081)
@@ -59,6 +70,7 @@ def seen(state: ConfigState) -> object:
         state.clusters,
         [state.frontends(a) for a in (HERE, THERE)],
         [state.backends(c) for c in ("a", "b")],
+        [state.certificates(a) for a in (HERE, THERE)],
     )
 
 
@@ -194,6 +206,187 @@ def test_what_differs_in_any_part_of_the_key_is_another_rule(other: FrontendRule
     state.apply(AddHttpFrontend(other))
     state.apply(RemoveHttpFrontend(other))
     assert state.frontends(HERE) == (rule_,)
+
+
+PLAIN, TLS = HttpListener(HERE), HttpsListener(HttpListener(HERE))
+ONE_HELD, OTHER_HELD = (CertificateAndKey(pem(name), "the key") for name in ("one", "other"))
+NO_CERTIFICATE = CertificateAndKey("nothing", "the key")
+
+
+def known_by(held: CertificateAndKey) -> str:
+    return fingerprint_of(held.certificate)
+
+
+def tls_state(*held: CertificateAndKey) -> ConfigState:
+    return state_with(AddHttpsListener(TLS), *(AddCertificate(HERE, one) for one in held))
+
+
+@pytest.mark.parametrize(
+    ("listener", "request_"),
+    [
+        (AddHttpsListener(TLS), AddHttpFrontend(FrontendRule(HERE, "a.example"))),
+        (AddHttpListener(PLAIN), AddHttpsFrontend(FrontendRule(HERE, "a.example"))),
+        (AddHttpListener(PLAIN), AddCertificate(HERE, ONE_HELD)),
+        (AddHttpListener(PLAIN), ReplaceCertificate(HERE, ONE_HELD, known_by(ONE_HELD))),
+        (AddHttpListener(PLAIN), ReplaceDefaultCertificate(HERE, ONE_HELD)),
+    ],
+)
+def test_what_belongs_to_the_other_kind_of_listener_is_refused(
+    listener: Request, request_: Request
+) -> None:
+    text = refusal(state_with(listener), request_)
+    assert text.startswith("the listener at 127.0.0.1:8080 speaks ")
+    assert ("speaks TLS" in text) == isinstance(listener, AddHttpsListener)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AddHttpsFrontend(FrontendRule(HERE, "a.example")),
+        AddCertificate(HERE, ONE_HELD),
+        ReplaceCertificate(HERE, ONE_HELD, known_by(ONE_HELD)),
+        ReplaceDefaultCertificate(HERE, ONE_HELD),
+    ],
+)
+def test_what_belongs_to_tls_needs_its_listener(request_: Request) -> None:
+    assert "no listener at 127.0.0.1:8080" in refusal(ConfigState(), request_)
+
+
+def test_rules_of_tls_are_added_and_removed_as_others_are() -> None:
+    rule_ = FrontendRule(HERE, "a.example", cluster_id="a")
+    state = state_with(AddHttpsListener(TLS), AddHttpsFrontend(rule_))
+    assert state.frontends(HERE) == (rule_,)
+    assert "already leads to cluster 'a'" in refusal(state, AddHttpsFrontend(rule_))
+    assert "no frontend" in refusal(state, RemoveHttpFrontend(rule_))
+    state.apply(RemoveHttpsFrontend(rule_))
+    state.check_invariants()
+    assert state.frontends(HERE) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "rule_of", "second", "told"),
+    [
+        (AddHttpsListener(TLS), AddHttpsFrontend, AddHttpListener(PLAIN), "are for TLS"),
+        (AddHttpListener(PLAIN), AddHttpFrontend, AddHttpsListener(TLS), "are not for TLS"),
+    ],
+)
+def test_what_was_led_over_tls_is_never_led_in_the_clear(
+    first: Request, rule_of: type[AddHttpFrontend], second: Request, told: str
+) -> None:
+    rule_ = FrontendRule(HERE, "a.example")
+    state = state_with(first, rule_of(rule_), RemoveListener(HERE))
+    assert f"the frontends at 127.0.0.1:8080 {told}; remove them" in refusal(state, second)
+    state.apply(first)
+    assert state.frontends(HERE) == (rule_,)
+
+
+def test_an_address_without_rules_may_change_its_kind() -> None:
+    rule_ = FrontendRule(HERE, "a.example")
+    state = state_with(
+        AddHttpListener(PLAIN),
+        AddHttpFrontend(rule_),
+        RemoveListener(HERE),
+        RemoveHttpFrontend(rule_),
+        AddHttpsListener(TLS),
+    )
+    assert state.listener(HERE) is TLS
+
+
+def test_certificates_keep_the_order_in_which_they_came() -> None:
+    state = tls_state(OTHER_HELD, ONE_HELD)
+    assert state.certificates(HERE) == (OTHER_HELD, ONE_HELD)
+    assert state.certificates(THERE) == ()
+
+
+def test_a_known_certificate_stays_as_it_is() -> None:
+    again = CertificateAndKey(pem("one") + pem("its issuer"), "another key")
+    state = tls_state(ONE_HELD, again)
+    assert state.certificates(HERE) == (ONE_HELD,)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AddCertificate(HERE, NO_CERTIFICATE),
+        ReplaceCertificate(HERE, NO_CERTIFICATE, known_by(ONE_HELD)),
+        ReplaceDefaultCertificate(HERE, NO_CERTIFICATE),
+    ],
+)
+def test_what_is_no_certificate_changes_nothing(request_: Request) -> None:
+    text = refusal(tls_state(ONE_HELD), request_)
+    assert text == "that is no certificate: there is no certificate in it"
+
+
+@pytest.mark.parametrize("fingerprint", [known_by(OTHER_HELD), "", "zz"])
+def test_an_unknown_fingerprint_is_refused(fingerprint: str) -> None:
+    state = tls_state(ONE_HELD)
+    for request_ in (
+        RemoveCertificate(HERE, fingerprint),
+        RemoveCertificate(THERE, known_by(ONE_HELD)),
+        ReplaceCertificate(HERE, OTHER_HELD, fingerprint),
+    ):
+        assert "has no certificate with fingerprint" in refusal(state, request_)
+
+
+def test_a_fingerprint_is_known_in_capitals_too() -> None:
+    state = tls_state(ONE_HELD, OTHER_HELD)
+    state.apply(RemoveCertificate(HERE, known_by(ONE_HELD).upper()))
+    assert state.certificates(HERE) == (OTHER_HELD,)
+    state.apply(RemoveCertificate(HERE, known_by(OTHER_HELD)))
+    state.check_invariants()
+    assert state.certificates(HERE) == ()
+
+
+def test_a_certificate_is_replaced_in_one_step() -> None:
+    state = tls_state(ONE_HELD)
+    state.apply(ReplaceCertificate(HERE, OTHER_HELD, known_by(ONE_HELD).upper()))
+    state.check_invariants()
+    assert state.certificates(HERE) == (OTHER_HELD,)
+
+
+def test_a_certificate_may_be_replaced_by_itself_with_another_chain() -> None:
+    again = CertificateAndKey(pem("one"), "the key", (pem("issuer"),))
+    state = tls_state(ONE_HELD, OTHER_HELD)
+    state.apply(ReplaceCertificate(HERE, again, known_by(ONE_HELD)))
+    assert state.certificates(HERE) == (OTHER_HELD, again)
+
+
+def test_a_certificate_may_be_replaced_by_one_that_is_there_already() -> None:
+    state = tls_state(ONE_HELD, OTHER_HELD)
+    state.apply(ReplaceCertificate(HERE, OTHER_HELD, known_by(ONE_HELD)))
+    assert state.certificates(HERE) == (OTHER_HELD,)
+
+
+def test_the_default_of_a_listener_is_replaced_and_nothing_else_of_it() -> None:
+    state = state_with(
+        AddHttpsListener(HttpsListener(HttpListener(HERE, sticky_name="MINE"))),
+        ActivateListener(HERE),
+        ReplaceDefaultCertificate(HERE, ONE_HELD),
+    )
+    (listener,) = state.listeners
+    assert listener == HttpsListener(HttpListener(HERE, sticky_name="MINE"), certificate=ONE_HELD)
+    assert state.is_active(HERE)
+    assert state.certificates(HERE) == ()
+
+
+def test_certificates_wait_for_their_listener_to_return() -> None:
+    state = tls_state(ONE_HELD)
+    state.apply(RemoveListener(HERE))
+    state.check_invariants()
+    assert state.certificates(HERE) == (ONE_HELD,)
+    state.apply(AddHttpsListener(TLS))
+    assert state.certificates(HERE) == (ONE_HELD,)
+
+
+def test_what_waits_can_be_removed_without_a_listener() -> None:
+    rule_ = FrontendRule(HERE, "a.example")
+    state = tls_state(ONE_HELD)
+    state.apply(AddHttpsFrontend(rule_))
+    state.apply(RemoveListener(HERE))
+    state.apply(RemoveCertificate(HERE, known_by(ONE_HELD)))
+    state.apply(RemoveHttpsFrontend(rule_))
+    state.check_invariants()
+    assert (state.certificates(HERE), state.frontends(HERE)) == ((), ())
 
 
 ADDRESSES = st.sampled_from([HERE, THERE])

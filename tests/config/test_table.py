@@ -8,6 +8,7 @@ from sozutw.config.model import InetAddress
 from sozutw.config.positions import read_positions
 from sozutw.config.problems import Report
 from sozutw.config.table import UNSIGNED_32_MAX, Reading, Table
+from tests.config.conftest import CHECKS
 
 
 class Colour(Enum):
@@ -18,7 +19,7 @@ class Colour(Enum):
 def table(**values: object) -> Table:
     text = "\n".join(f"{key} = 0" for key in values)
     report = Report(read_positions(text), skip_unsupported=False)
-    reading = Reading(report, "/etc/", str, lambda _: None, lambda _s, _t: None)
+    reading = Reading(report, "/etc/", str, CHECKS)
     return Table(reading, (), values, "a thing")
 
 
