@@ -19,6 +19,8 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from sozutw.config.model import BackendAddress, UnixAddress
+from sozutw.config.security import BackendTls
+from sozutw.transport.hand_over import hand_over
 from sozutw.transport.loop import Loop, close_later
 from sozutw.transport.losses import failure
 from sozutw.transport.names import Names
@@ -47,16 +49,40 @@ class StreamDialler:
         self.dials_total = 0
         self.no_descriptor_total = 0
         """Dials that failed because this process may open no more descriptors."""
+        self._securing: Any = None
 
-    def dial(self, address: BackendAddress, factory: DialOwner, seconds_max: float) -> "Dial":
+    def dial(
+        self,
+        address: BackendAddress,
+        factory: DialOwner,
+        seconds_max: float,
+        tls: BackendTls | None = None,
+    ) -> "Dial":
         """
         Connect within ``seconds_max``, the time to resolve the name included.
+
+        With ``tls`` the handshake is a part of it: what fails there fails the dial.
 
         Exactly one of the factory's two methods is called, from the loop and never in this
         frame, unless the dial is cancelled before.
         """
         self.dials_total += 1
-        return Dial(self, address, factory, seconds_max)
+        return Dial(self, address, factory, seconds_max, tls)
+
+    def prepare(self, tls: BackendTls) -> None:
+        """Read what handshakes of this kind need, such as the system's authorities, beforehand."""
+        self._securing_now().prepare(tls)
+
+    def secure(self, dial: "Dial", tls: BackendTls, *connected: Any) -> Any:
+        """Begin a handshake on what was connected; returns what can ``give_up``."""
+        return self._securing_now().begin(dial, tls, *connected)
+
+    def _securing_now(self) -> Any:
+        if self._securing is None:
+            from sozutw.transport.tls.dialling import Securing  # noqa: PLC0415  # with OpenSSL
+
+            self._securing = Securing(self.reactor)
+        return self._securing
 
 
 @implementer(IReadWriteDescriptor)
@@ -73,8 +99,12 @@ class Dial:
         address: BackendAddress,
         factory: DialOwner,
         seconds_max: float,
+        tls: BackendTls | None = None,
     ) -> None:
         self.address = address
+        self._tls = tls
+        self._handshake: Any = None
+        """The transport of a handshake that is under way."""
         self._dialler = dialler
         self._reactor = dialler.reactor
         self._factory: DialOwner | None = factory
@@ -206,7 +236,7 @@ class Dial:
     def _time_is_up(self) -> None:
         self._call = None
         self._reason = failure(error.TimeoutError())  # type: ignore[no-untyped-call]
-        if self._socket is not None:
+        if self._socket is not None or self._handshake is not None:
             self._close_socket()
             self._try_next()
         if self._socket is None:
@@ -223,6 +253,9 @@ class Dial:
             return
         self._reactor.removeWriter(self)
         self._socket = None
+        if self._tls is not None:
+            self._handshake = self._dialler.secure(self, self._tls, sock, host, peer)
+            return
         factory = self._factory
         assert factory is not None
         protocol = None
@@ -239,6 +272,32 @@ class Dial:
         transport = StreamTransport(self._reactor, sock, protocol, host, peer)
         transport.resumeProducing()
         protocol.makeConnection(transport)
+
+    # What the handshake tells, if there is one.
+
+    def secured(self, transport: Any) -> None:
+        """The handshake is over, and the backend is who it should be."""
+        self._handshake = None
+        factory = self._factory
+        peer = self._peer
+        assert factory is not None
+        assert peer is not None
+        protocol = None
+        try:
+            protocol = factory.buildProtocol(peer)
+        finally:
+            if protocol is None or self._factory is None:
+                transport.abortConnection()
+        if protocol is not None and self._factory is not None:
+            self._end()
+            hand_over(transport, protocol)
+        else:
+            self._end()
+
+    def not_secured(self, reason: Failure) -> None:
+        """The handshake failed: no other address of the same backend would fare better."""
+        self._handshake = None
+        self._fail(reason)
 
     def _give_up(self) -> None:
         if self._factory is not None:
@@ -263,6 +322,9 @@ class Dial:
         self._close_socket()
 
     def _close_socket(self) -> None:
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.give_up()
         sock = self._socket
         if sock is not None:
             self._reactor.removeWriter(self)

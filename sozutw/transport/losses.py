@@ -17,3 +17,7 @@ ABORTED = failure(error.ConnectionAborted())
 def lost_by(fault: OSError) -> Failure:
     """The kernel said that the connection broke."""
     return failure(error.ConnectionLost(f"[Errno {fault.errno}] {fault.strerror}"))
+
+
+class NotSecuredError(Exception):
+    """A backend was reached, but the handshake failed, or it is not who it should be."""

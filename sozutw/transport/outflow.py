@@ -117,7 +117,7 @@ class Outflow(Lendable):
             rest = data[sent:]
             self._buffer = deque((rest,))
             self.buffered_bytes = len(rest)
-            self.reactor.addWriter(self)
+            self._wait_for_room()
         else:
             self._buffer.append(data)
             self.buffered_bytes += len(data)
@@ -183,6 +183,10 @@ class Outflow(Lendable):
         if len(buffer) == 1:
             return self._send(first)
         return self._socket.sendmsg([first, *islice(buffer, 1, GATHER_MAX)])
+
+    def _wait_for_room(self) -> None:
+        """Something waits to be sent, and nothing did before."""
+        self.reactor.addWriter(self)
 
     def _resume_producer(self) -> None:
         if self._producer_paused and self.producer is not None:

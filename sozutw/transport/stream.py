@@ -93,7 +93,7 @@ class StreamTransport(Outflow):
         self._write_borrower = None
         self._reads_after_loan = False
         self._fd = sock.fileno()
-        self._recv = sock.recv
+        self._recv: Callable[[int], bytes] = sock.recv
         self._send = sock.send
         self._on_lost = on_lost
         self._buffer = None
@@ -270,16 +270,20 @@ class StreamTransport(Outflow):
             if self._write_borrower is not None:
                 self._write_borrower.sink_writable()
         elif not self._write_closed and self._write_error is None:
-            self._write_closed = True
-            try:
-                self._socket.shutdown(socket.SHUT_WR)
-            except OSError as fault:  # the peer has reset it
-                self._fail_writing(fault)
-                return
-            if IHalfCloseableProtocol.providedBy(self.protocol):
-                self.protocol.writeConnectionLost()
-            if self._read_ended:
-                self._lose(DONE)
+            self._end_writing()
+
+    def _end_writing(self) -> None:
+        """Tell the peer that it was all."""
+        self._write_closed = True
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as fault:  # the peer has reset it
+            self._fail_writing(fault)
+            return
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            self.protocol.writeConnectionLost()
+        if self._read_ended:
+            self._lose(DONE)
 
     def _stop_reading(self) -> None:
         self.is_reading = False

@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 if TYPE_CHECKING:
     from sozutw.config.model import BackendAddress
+    from sozutw.wire.tls import TlsFacts
 
 FULL_BYTES = 1 << 20
 """What ``buffered_bytes`` tells while the peer does not read."""
@@ -42,6 +43,8 @@ class FakeTransport:
     the loss after ``abortConnection``, bytes that waited for ``resumeProducing``) is delivered by
     ``turn``, or by the clock when one is given.
     """
+
+    tls: "TlsFacts | None" = None
 
     def __init__(
         self,
@@ -404,7 +407,13 @@ class FakeDialler:
         self.dials: list[FakeDial] = []
         self.clock = clock
 
-    def dial(self, address: "BackendAddress", factory: DialOwner, seconds_max: float) -> FakeDial:
+    def dial(
+        self,
+        address: "BackendAddress",
+        factory: DialOwner,
+        seconds_max: float,
+        tls: object | None = None,
+    ) -> FakeDial:
         """Begin to connect; nothing is called before the test says so."""
         dial = FakeDial(address, factory, seconds_max)
         self.dials.append(dial)

@@ -17,6 +17,7 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     Position,
     Settings,
@@ -27,14 +28,18 @@ from sozutw.config.requests import (
     AddCluster,
     AddHttpFrontend,
     AddHttpListener,
+    AddHttpsFrontend,
+    AddHttpsListener,
     RemoveBackend,
 )
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
 from sozutw.frontend.http1 import Http1FrontendConnection
+from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
 from sozutw.relay.access import AccessRecord
 from sozutw.relay.route import ListenerState
+from sozutw.wire.tls import TlsFacts
 from tests.fakes.transport import FakeDial, FakeDialler, FakeTransport
 
 LISTENER = InetAddress("10.0.0.1", 8080)
@@ -118,6 +123,12 @@ class FakeClient:
         assert len(body) == int(length[1]), data
         return int(head[9:12]), body
 
+    def shake_hands(self, facts: TlsFacts) -> None:
+        """Let the handshake be over, as the transport tells it."""
+        self.transport.tls = facts
+        self.connection.handshakeCompleted()
+        self.world.check()
+
     def hang_up(self) -> None:
         """Say that no more will be sent."""
         self.transport.hang_up()
@@ -137,7 +148,7 @@ class FakeWorld:
         *backends: str,
         settings: Settings | None = None,
         cluster: Cluster | None = None,
-        listener: HttpListener | None = None,
+        listener: HttpListener | HttpsListener | None = None,
         sessions_max: int = 1000,
     ) -> None:
         self.clock = Clock()
@@ -153,17 +164,21 @@ class FakeWorld:
             chance=self.chance,
             is_checked=True,
         )
-        self.applier = Applier(ConfigState(), NoSockets(), self.worker.connector, self.clock)
-        self.cluster = cluster or Cluster("app")
-        self.apply(AddHttpListener(listener or HttpListener(LISTENER)))
-        self.apply(AddCluster(self.cluster))
-        self.apply(
-            AddHttpFrontend(
-                FrontendRule(
-                    LISTENER, "*", position=Position.POST, cluster_id=self.cluster.cluster_id
-                )
-            )
+        self.certificates = Certificates(lambda: 1.78e9)
+        self.applier = Applier(
+            ConfigState(), NoSockets(), self.worker.connector, self.clock, self.certificates
         )
+        self.cluster = cluster or Cluster("app")
+        rule = FrontendRule(
+            LISTENER, "*", position=Position.POST, cluster_id=self.cluster.cluster_id
+        )
+        if isinstance(listener, HttpsListener):
+            self.apply(AddHttpsListener(listener))
+            self.apply(AddCluster(self.cluster), AddHttpsFrontend(rule))
+        else:
+            self.apply(AddHttpListener(listener or HttpListener(LISTENER)))
+            self.apply(AddCluster(self.cluster))
+            self.apply(AddHttpFrontend(rule))
         self.apply(ActivateListener(LISTENER))
         self.clients: list[FakeClient] = []
         for name in backends:

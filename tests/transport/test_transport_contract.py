@@ -1,4 +1,4 @@
-"""What every transport promises: one suite for the fake and for real sockets on each loop."""
+"""What every transport promises: one suite for the fake, for real sockets and for TLS on them."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,23 +6,38 @@ import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from zope.interface.verify import verifyObject
 
+from sozutw.transport.tls.endpoint import WrappedEndpoint
+from sozutw.transport.tls.library import Endpoint
 from tests.fakes.benches import FakeBench, HalfCloseableRecorder, Producer, RealBench, Recorder
 from tests.fakes.loops import LOOPS, loop_named
+from tests.fakes.tls import TlsBench
 
 Bench = FakeBench | RealBench
 MakeBench = Callable[[Recorder], Bench]
 
 
-@pytest.fixture(params=["fake", *LOOPS])
+TLS = {f"tls on {loop}": loop for loop in LOOPS}
+
+
+CLIENT = "tls towards a server"
+WRAPPED = "tls without the binding"
+
+
+@pytest.fixture(params=["fake", *LOOPS, *TLS, CLIENT, WRAPPED])
 def make_bench(request: pytest.FixtureRequest) -> Iterator[MakeBench]:
     if request.param == "fake":
         yield FakeBench
         return
-    with loop_named(request.param) as loop:
+    is_plain = request.param in LOOPS
+    with loop_named(request.param if is_plain else TLS.get(request.param, "direct")) as loop:
         made: list[RealBench] = []
 
         def make(protocol: Recorder) -> RealBench:
-            made.append(RealBench(protocol, loop))
+            if is_plain:
+                made.append(RealBench(protocol, loop))
+            else:
+                kind = WrappedEndpoint if request.param == WRAPPED else Endpoint
+                made.append(TlsBench(protocol, loop, is_server=request.param != CLIENT, kind=kind))
             return made[-1]
 
         yield make
