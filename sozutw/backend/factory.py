@@ -21,9 +21,11 @@ from sozutw.backend.http1 import Http1BackendConnection
 from sozutw.backend.pool import ConnectionPool
 from sozutw.balancing.backends import BackendState
 from sozutw.config.model import BackendAddress, InetAddress
+from sozutw.config.security import BackendTls
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.ports import BackOwner, BackSide, DialFailure
 from sozutw.sessions.manager import SessionManager
+from sozutw.transport.losses import NotSecuredError
 from sozutw.transport.patience import Wheel
 from sozutw.transport.socket_facts import is_still_open
 
@@ -38,7 +40,13 @@ _log = Logger()
 class Dialler(Protocol):
     """What begins a connect; ``transport.dial.StreamDialler``, or a fake."""
 
-    def dial(self, address: BackendAddress, factory: Any, seconds_max: float) -> Any:
+    def dial(
+        self,
+        address: BackendAddress,
+        factory: Any,
+        seconds_max: float,
+        tls: BackendTls | None = None,
+    ) -> Any:
         """Begin; the factory hears of the outcome from the loop, unless ``cancel`` came first."""
 
 
@@ -69,7 +77,8 @@ class Http1BackendFactory(ClientFactory):
         failure = failure_of(reason)
         if failure is not DialFailure.NO_DESCRIPTOR:  # that is our own fault
             self._ended(connection.state, False)
-        connection.dial_failed(failure)
+        text = str(reason.value) if failure is DialFailure.NOT_SECURED else ""
+        connection.dial_failed(failure, text)
 
 
 def failure_of(reason: Failure) -> DialFailure:
@@ -78,6 +87,8 @@ def failure_of(reason: Failure) -> DialFailure:
         return DialFailure.TIMED_OUT
     if isinstance(reason.value, OSError) and reason.value.errno in OUT_OF_DESCRIPTORS:
         return DialFailure.NO_DESCRIPTOR  # A name that is not found is an OSError too.
+    if isinstance(reason.value, NotSecuredError):
+        return DialFailure.NOT_SECURED
     return DialFailure.REFUSED
 
 
@@ -215,7 +226,9 @@ class Connector:
                 self._failed(state, now)
 
         factory = Http1BackendFactory(connection, ended)
-        connection.dial = self._dialler.dial(connection.state.address, factory, seconds)
+        state = connection.state
+        tls = state.cluster.cluster.backend_tls
+        connection.dial = self._dialler.dial(state.address, factory, seconds, tls)
         return connection
 
     def _succeeded(self, state: BackendState, now: float, seconds: float) -> None:

@@ -110,11 +110,11 @@ class Http1BackendConnection(Protocol):
         assert self.owner is not None
         self.owner.backend_connected()
 
-    def dial_failed(self, failure: DialFailure) -> None:
+    def dial_failed(self, failure: DialFailure, text: str = "") -> None:
         """There will be no connection."""
         self.dial = None
         assert self.owner is not None
-        self.owner.backend_failed(failure)
+        self.owner.backend_failed(failure, text)
         assert self._is_dropped
 
     def drop(self) -> None:

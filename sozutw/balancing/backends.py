@@ -220,6 +220,18 @@ class ClusterState:
         self._changed()
         return [state]
 
+    def renew(self) -> list[BackendState]:
+        """
+        Retire every backend, and go on with fresh ones of the same values, in the same order.
+
+        For a change that no connection of before may outlive.
+        """
+        retired = list(self._by_key.values())
+        for state in retired:
+            self.remove(state.backend_id, state.address)
+            self.upsert(state.backend)
+        return retired
+
     def rebuild(self) -> Iterator[None]:
         """
         Build what MAGLEV needs, about a millisecond between two yields; the old serves meanwhile.

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from sozutw.frontend import handshake
 from sozutw.frontend.body import NO_TRAILERS, RequestBody
 from sozutw.frontend.closing import LINGER_SECONDS, Closing, ignore
 from sozutw.relay.edits import Provenance
@@ -29,6 +34,7 @@ from sozutw.transport.patience import Patience, Wheel
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.request import parse_request_head
 from sozutw.wire.message import RequestFields
+from sozutw.wire.tls import TlsFacts
 
 KEPT_BYTES_MAX: Final = 64 * 1024
 """What a client may send ahead of its turn before it is read no more."""
@@ -46,7 +52,7 @@ class Entrance:
     wheel: Wheel
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class Http1FrontendConnection(Closing):
     """
     One client's connection, from accept to close.
@@ -69,10 +75,12 @@ class Http1FrontendConnection(Closing):
         "_sent_before",
         "_sink",
         "body_bytes",
+        "covered_host",
         "is_draining",
         "request_seconds",
         "round_trip_us",
         "session",
+        "tls",
         "write",
     )
 
@@ -110,6 +118,8 @@ class Http1FrontendConnection(Closing):
         self.patience = Patience(wheel, self._expired)
         peer = f"[{source}]:{port}" if ":" in source else f"{source}:{port}"
         self.session = Session(self, source, peer, now, means.new_id())
+        self.tls: TlsFacts | None = None
+        self.covered_host = b""
         self.write: Sink = ignore
         self.transport: Any = None
         self.connected = 0
@@ -124,9 +134,22 @@ class Http1FrontendConnection(Closing):
             transport.abortConnection()
             return
         self._listener.counters.connections += 1
+        if self._listener.https is not None:
+            handshake.begun(self._means.counters.tls)
         self.write = transport.write
         transport.registerProducer(self, True)
         self.patience.allow(self.request_seconds)
+
+    def handshakeCompleted(self) -> None:
+        """The client's TLS is settled; the time for it and for the first head is one."""
+        facts: TlsFacts = self.transport.tls
+        self.tls = facts
+        session = self.session
+        seconds = self._now() - session.since
+        handshake.completed(self._means.counters.tls, facts, seconds)
+        if facts.client is not None:
+            source, port = session.source, int(session.peer.rpartition(":")[2])
+            self._provenance = Provenance(self._listener, source, port, facts.client)
 
     # What the next bytes are: the states.
 
@@ -370,7 +393,9 @@ class Http1FrontendConnection(Closing):
     def _refuse(self, error: WireError) -> None:
         """What came is not a request: say so, and close."""
         self.dataReceived = ignore
-        data = refuse_unreadable(error, self.session, self._listener, self._provenance, self._means)
+        data = refuse_unreadable(
+            error, self.session, self._listener, self._provenance, self._means, self.tls
+        )
         self.write(data)
         self._linger()
 
@@ -403,6 +428,8 @@ class Http1FrontendConnection(Closing):
             exchange.request_lost()
         if self.session.token is not None:
             self._listener.counters.connections -= 1
+            if self._listener.https is not None:
+                handshake.lost(self._means.counters.tls, self.tls, reason)
             self._entrance.sessions.dismiss(self.session)
         self._body = None
         self.transport = None

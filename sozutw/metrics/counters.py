@@ -95,11 +95,41 @@ class ClusterCounters:
 class ListenerCounters:
     """What came in on one listener."""
 
+    is_secure: bool = False
+    """Whether it speaks TLS."""
     accepted: int = 0
     connections: int = 0
     """Gauge."""
     capped: int = 0
     """Connections that had to wait since the process was full."""
+
+
+@dataclass(slots=True, eq=False)
+class TlsCounters:
+    """What handshakes with clients came to, and what followed from them."""
+
+    handshakes_under_way: int = 0
+    """Gauge."""
+    https_sessions: int = 0
+    """Gauge: client connections that speak HTTP over TLS, their handshakes included."""
+    websocket_sessions: int = 0
+    """Gauge: tunnels over TLS after an upgrade."""
+    handshake_time: Timer = field(default_factory=Timer)
+    """From accepting to the end of a handshake that succeeded."""
+    resumed: int = 0
+    """Handshakes that went on with an earlier session."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Handshakes that failed, by cause."""
+    versions: dict[str, int] = field(default_factory=dict)
+    ciphers: dict[str, int] = field(default_factory=dict)
+    alpn: dict[str, int] = field(default_factory=dict)
+    """Handshakes that succeeded, by what they settled."""
+    misdirected: int = 0
+    """421: requests for a host that the served certificate is not for."""
+    default_served: int = 0
+    """Handshakes with the built-in certificate, since no other was for the name."""
+    expires_at: int = 0
+    """Gauge: when the first of all certificates expires, in seconds since 1970; 0: none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -151,6 +181,8 @@ class WorkerCounters:
 
     access_logs: int = 0
     unsent_access_logs: int = 0
+
+    tls: TlsCounters = field(default_factory=TlsCounters)
 
     accept_wait_time: Timer = field(default_factory=Timer)
     """Of clients that had to wait; who comes in at once is not in it."""

@@ -40,6 +40,27 @@ WORKER: Final[Names] = MappingProxyType(
         "accept_wait_time": "accept_queue.wait_time",
     }
 )
+TLS: Final[Names] = MappingProxyType(
+    {
+        "handshakes_under_way": "protocol.tls.handshake",
+        "https_sessions": "protocol.https",
+        "websocket_sessions": "protocol.wss",
+        "handshake_time": "tls.handshake_ms",
+        "resumed": "tls.handshake.resumed",
+        "misdirected": "http.sni_authority_mismatch",
+        "default_served": "tls.default_cert_used",
+        "expires_at": "tls.cert.min_expires_at_seconds",
+    }
+)
+TLS_KINDS: Final[Names] = MappingProxyType(
+    {
+        "failed": "tls.handshake.failed.",
+        "versions": "tls.version.",
+        "ciphers": "tls.cipher.",
+        "alpn": "http.alpn.",
+    }
+)
+"""What is counted by kind; the kind follows, without dots and slashes of its own."""
 LISTENER: Final[Names] = MappingProxyType(
     {
         "accepted": "listener.accepted.total",
@@ -117,3 +138,10 @@ def answer(status: int) -> str:
     if status == 429:  # noqa: PLR2004  # Too Many Requests.
         return "connections.rejected_per_cluster_ip"
     return f"http.{status}.errors" if status in _ANSWERS else "http.other.errors"
+
+
+def tls_kind(attribute: str, kind: str) -> str:
+    """Name the counter of one kind of what ``TLS_KINDS`` lists: ``http.alpn.http11``."""
+    is_alpn = attribute == "alpn"
+    plain = kind.replace("/", "").replace(".", "" if is_alpn else "_")
+    return TLS_KINDS[attribute] + plain

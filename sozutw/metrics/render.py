@@ -10,6 +10,7 @@ from sozutw.metrics.counters import (
     ClusterCounters,
     ListenerCounters,
     Timer,
+    TlsCounters,
     WorkerCounters,
 )
 
@@ -141,19 +142,29 @@ def _add(told: dict[str, Any], name: str, count: int) -> None:
 def _proxy(
     worker: WorkerCounters, listeners: Mapping[str, ListenerCounters], uptime_seconds: float
 ) -> dict[str, Any]:
-    told = _named(worker, names.WORKER)
+    told = _named(worker, names.WORKER) | _tls(worker.tls)
     for status, count in enumerate(worker.statuses):
         _add(told, names.status_class(status // 100), count)
     for status in names.STATUSES_TOLD:
         told[f"http.status.{status}"] = worker.statuses[status]
     for status, count in worker.answers.items():
         _add(told, names.answer(status), count)
-    accepted = sum(counters.accepted for counters in listeners.values())
-    told["listener.accepted.total"] = told["listener.accepted.http"] = accepted
+    for protocol in ("http", "https"):
+        own = [c.accepted for c in listeners.values() if c.is_secure == (protocol == "https")]
+        told[f"listener.accepted.{protocol}"] = sum(own)
+    told["listener.accepted.total"] = sum(c.accepted for c in listeners.values())
     told["listener.connection_capped"] = sum(counters.capped for counters in listeners.values())
     most = worker.client_connections_max
     told["client.connections_percent"] = 100 * worker.client_connections // most if most else 0
     told["process.uptime_seconds"] = int(uptime_seconds)
+    return told
+
+
+def _tls(tls: TlsCounters) -> dict[str, Any]:
+    told = _named(tls, names.TLS)
+    for attribute in names.TLS_KINDS:
+        for kind, count in getattr(tls, attribute).items():
+            told[names.tls_kind(attribute, kind)] = count
     return told
 
 

@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from sozutw.wire.tls import TlsFacts
+
 METHOD_BYTES_MAX: Final = 32
 AUTHORITY_BYTES_MAX: Final = 256
 PATH_BYTES_MAX: Final = 2048
@@ -98,6 +100,8 @@ class AccessRecord(NamedTuple):
     is_error: bool
     x_request_id: bytes
     xff_chain: bytes
+    tls: TlsFacts | None = None
+    """None on a plain connection."""
 
 
 AccessRow = tuple[Any, ...]
@@ -155,6 +159,7 @@ def render_ascii(
         is_error,
         _x_request_id,
         _xff_chain,
+        _tls,
     ) in records:
         stamp = b"%010d" % time_ns
         if stamp[:-9] != second:
@@ -240,11 +245,27 @@ def render_json(records: Iterable[AccessRow], pid: int, tag: str) -> bytes:
             "x_request_id": _text(record.x_request_id),
             "xff_chain": _text(record.xff_chain),
         }
+        if record.tls is not None:
+            told |= _tls_told(record.tls)
         # ASCII alone: no control character, no bidirectional mark, no line separator.
         line = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
         assert "\n" not in line
         lines.append(line + "\n")
     return "".join(lines).encode("ascii")
+
+
+def _tls_told(tls: TlsFacts) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "tls_version": tls.version,
+        "tls_cipher": tls.cipher,
+        "tls_sni": tls.sni[:VALUE_BYTES_MAX] or None,
+        "tls_alpn": tls.alpn or None,
+        "tls_resumed": tls.is_resumed,
+    }
+    if tls.client is not None:
+        told["tls_client_subject"] = tls.client.subject[:VALUE_BYTES_MAX]
+        told["tls_client_fingerprint"] = tls.client.fingerprint
+    return told
 
 
 def _text(value: bytes, bytes_max: int = VALUE_BYTES_MAX) -> str | None:

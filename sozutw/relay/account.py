@@ -48,6 +48,7 @@ class Account:
     _dials = 0
     _tried: tuple[BackendState, ...] = ()
     _failure: DialFailure | None = None
+    _failure_text = ""
     _had_interim = False
     _is_chunked = False
     _sent_at = 0.0
@@ -112,7 +113,10 @@ class Account:
         if is_error:
             counters.errors += 1
         if was_tunnel:
-            counters.websocket_sessions -= 1
+            if self._listener.https is None:
+                counters.websocket_sessions -= 1
+            else:
+                counters.tls.websocket_sessions -= 1
         backend_id = address = ""
         backend_rtt_us = 0
         if route is not None and self._request:
@@ -158,7 +162,7 @@ class Account:
                 bytes_out,
                 NO_TAGS if route is None else route.tags,
                 fields.user_agent,
-                "WS" if was_tunnel else "HTTP",
+                self._listener.tunnel_protocol if was_tunnel else self._listener.protocol,
                 head.method,
                 head.authority,
                 head.target,
@@ -168,5 +172,6 @@ class Account:
                 is_error,
                 fields.x_request_id or self._request_id,
                 b", ".join(fields.x_forwarded_for) if fields.x_forwarded_for else b"",
+                self._front.tls,
             )
         )

@@ -135,6 +135,7 @@ class Template:
         minor: int,
         id_line: bytes,
         variables: Mapping[str, bytes],
+        hsts_line: bytes = b"",
     ) -> Answer:
         """Fill in the variables (by their names in lower case) and count the body."""
         assert minor in {0, 1}, minor
@@ -155,8 +156,11 @@ class Template:
             options.append(b"keep-alive")  # An HTTP/1.0 client expects a close unless told.
         if options:
             lines.append(b"Connection: " + b", ".join(options))
-        if id_line and id_line.partition(b":")[0].lower() not in self._field_names:
-            lines.append(id_line)
+        lines += [
+            own
+            for own in (id_line, hsts_line)
+            if own and own.partition(b":")[0].lower() not in self._field_names
+        ]
         body = self._body(variables)
         lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
         if is_head:
@@ -277,19 +281,21 @@ class Answers:
         is_head: bool,
         minor: int,
         id_line: bytes,
+        hsts_line: bytes = b"",
         **variables: bytes,
     ) -> Answer:
         """
         Make the answer for this status; it never fails, whatever the variables hold.
 
-        ``id_line`` is the correlation field (``Sozu-Id: ...``) without its line end; it is
-        left out when empty, or when the template has a field of that name. Variables have
-        the templates' names in lower case. A field whose variable is empty is left out.
+        ``id_line`` is the correlation field (``Sozu-Id: ...``) without its line end; it and
+        ``hsts_line`` are left out when empty, or when the template has a field of that name.
+        Variables have the templates' names in lower case. A field whose variable is empty is
+        left out.
         """
         template = self._templates.get(status)
         if template is None:
             template = Template.parse(status, templates.page(status))
-        return template.compose(must_close, is_head, minor, id_line, variables)
+        return template.compose(must_close, is_head, minor, id_line, variables, hsts_line)
 
 
 def _parsed(texts: Mapping[str, str]) -> dict[int, Template]:

@@ -5,14 +5,19 @@ What came in is never edited in place: a head for the backend is built once, fro
 one, and sent again unchanged on a retry. The order of the added fields is Sōzu's.
 """
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from sozutw.relay.route import ListenerState
 from sozutw.routing.affinity import without_cookie
 from sozutw.wire.message import RequestHead, ResponseHead
+from sozutw.wire.tls import ClientCertificate
 
 FINAL_STATUS_MIN = 200
 NO_CONTENT = 204
+_CLIENT_NAME = b"x-forwarded-client-cert:"
+_CONTROLS = bytes([*range(32), 127])
+_HSTS = re.compile(rb"(?<=\r\n)strict-transport-security:[^\r\n]*\r\n", re.IGNORECASE)
 
 
 class Provenance:
@@ -22,22 +27,30 @@ class Provenance:
     What the client itself claims is believed only of the listener's trusted proxies.
     """
 
-    __slots__ = ("element", "id_name", "ip", "is_trusted", "lines", "listener")
+    __slots__ = ("client_line", "element", "id_name", "ip", "is_trusted", "lines", "listener")
 
-    def __init__(self, listener: ListenerState, ip: str, port: int) -> None:
+    def __init__(
+        self,
+        listener: ListenerState,
+        ip: str,
+        port: int,
+        client: ClientCertificate | None = None,
+    ) -> None:
         self.listener = listener
         self.id_name = listener.id_name
         own = self.ip = ip.encode()
         # Hot: two formattings for each new connection.
-        client = b"[%b]" % own if b":" in own else own
-        self.element = b'proto=http;for="%b:%d";by=%b' % (client, port, listener.by)
+        host = b"[%b]" % own if b":" in own else own
+        self.element = b'proto=%b;for="%b:%d";by=%b' % (listener.scheme, host, port, listener.by)
         proxies = listener.listener.trusted_proxies
         self.is_trusted = bool(proxies) and _is_in(ip, proxies)
-        self.lines = b"X-Forwarded-For: %b\r\nForwarded: %b\r\n%b%b" % (
+        self.client_line = b"" if client is None else client_line(client)
+        self.lines = b"X-Forwarded-For: %b\r\nForwarded: %b\r\n%b%b%b" % (
             own,
             self.element,
             b"X-Real-IP: %b\r\n" % own if listener.listener.send_x_real_ip else b"",
             listener.port_and_proto,
+            self.client_line,
         )
         """What is added for a client that claims nothing, or is not believed."""
 
@@ -52,18 +65,36 @@ class Provenance:
         kept = [b"X-Forwarded-Proto: " + value for value in protos]
         kept += [b"X-Forwarded-Port: " + value for value in ports]
         kept += [b"X-Forwarded-Host: " + value for value in fields.x_forwarded_host]
-        kept += fields.x_forwarded_others
+        others = fields.x_forwarded_others
+        if self.client_line:
+            # What the proxy in front says of a certificate is not about the one that we saw.
+            others = tuple(line for line in others if not line.lower().startswith(_CLIENT_NAME))
+        kept += others
         listener = self.listener
-        own = b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b" % (
+        own = b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b%b" % (
             chain,
             self.ip,
             forwarded,
             self.element,
             b"X-Real-IP: %b\r\n" % self.ip if listener.listener.send_x_real_ip else b"",
             b"" if ports else b"X-Forwarded-Port: %d\r\n" % listener.port,
-            b"" if protos else b"X-Forwarded-Proto: http\r\n",
+            b"" if protos else b"X-Forwarded-Proto: %b\r\n" % listener.scheme,
+            self.client_line,
         )
         return b"".join(line + b"\r\n" for line in kept) + own
+
+
+def client_line(client: ClientCertificate) -> bytes:
+    """
+    Return the field that tells a backend whose certificate was verified, with its line end.
+
+    Its name and form are Envoy's. No client can forge it: what it sends under any name that
+    begins with X-Forwarded is dropped.
+    """
+    subject = client.subject.encode("ascii", "backslashreplace")
+    quoted = subject.translate(None, _CONTROLS).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    hashed = client.fingerprint.encode()
+    return b'X-Forwarded-Client-Cert: Hash=%b;Subject="%b"\r\n' % (hashed, quoted)
 
 
 def _is_in(ip: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
@@ -126,6 +157,17 @@ def compose_start(head: ResponseHead, framing: bytes) -> bytes:
         b"\r\n".join(lines) + b"\r\n" if lines else b"",
         framing,
     )
+
+
+def with_hsts(start: bytes, line: bytes, *, replaces: bool) -> bytes:
+    """
+    Return a response's start with ``line`` as its Strict-Transport-Security.
+
+    What the backend says itself holds, unless it is to be replaced.
+    """
+    if replaces:
+        return b"%b%b\r\n" % (_HSTS.sub(b"", start), line)
+    return start if _HSTS.search(start) else b"%b%b\r\n" % (start, line)
 
 
 def framing_of(head: ResponseHead, minor: int) -> bytes:

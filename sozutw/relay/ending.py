@@ -29,6 +29,8 @@ class Ending(Account):
         route.cluster.counters.retries_exhausted += 1
         if self._failure is DialFailure.TIMED_OUT:
             self._refuse(GATEWAY_TIMED_OUT, "backend_timeout")
+        elif self._failure is DialFailure.NOT_SECURED:
+            self._refuse(BAD_GATEWAY, f"backend tls: {self._failure_text}")
         elif self._failure is not None:
             self._refuse(UNAVAILABLE, "no backend could be reached")
         else:
@@ -75,6 +77,7 @@ class Ending(Account):
             head.method == b"HEAD",
             head.minor,
             id_line,
+            hsts_line=b"" if route is None else route.hsts_line,
             route=b"%b %b%b" % (head.method, head.host, head.target),
             request_id=self._request_id,
             cluster_id=b"" if route is None else route.cluster_id.encode(),

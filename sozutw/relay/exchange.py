@@ -11,7 +11,7 @@ from typing import Final
 
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.relay.account import Stage
-from sozutw.relay.edits import compose_request, compose_start, framing_of
+from sozutw.relay.edits import compose_request, compose_start, framing_of, with_hsts
 from sozutw.relay.ending import BAD_GATEWAY, GATEWAY_TIMED_OUT, UNAVAILABLE
 from sozutw.relay.ports import BackSide, DialFailure, FrontSide
 from sozutw.relay.route import Route
@@ -20,12 +20,14 @@ from sozutw.routing.affinity import cookie_value
 from sozutw.wire.http1.body import compose_chunk, compose_last_chunk
 from sozutw.wire.http1.grammar import CRLF
 from sozutw.wire.message import UNKNOWN_LENGTH, ResponseHead
+from sozutw.wire.tls import covers
 
 IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """Methods that may be sent twice (RFC 9110, 9.2.2)."""
 
 SWITCHING: Final = 101
 NOT_FOUND: Final = 404
+MISDIRECTED: Final = 421
 TIMED_OUT: Final = 408
 
 
@@ -47,7 +49,12 @@ class Exchange(Tunnelling):
         counters.requests += 1
         counters.active_requests += 1
         self._request_ended = ended
-        route = self._route = self._listener.router.find(head.host, head.target, head.method)
+        listener = self._listener
+        if listener.is_strict and head.host != self._front.covered_host and self._is_misdirected():
+            counters.tls.misdirected += 1
+            self._refuse(MISDIRECTED)
+            return
+        route = self._route = listener.router.find(head.host, head.target, head.method)
         if route is None:
             counters.failed_backend_matching += 1
             self._refuse(NOT_FOUND)
@@ -158,12 +165,13 @@ class Exchange(Tunnelling):
         assert self._stage is Stage.CONNECTING
         self._send()
 
-    def backend_failed(self, failure: DialFailure) -> None:
+    def backend_failed(self, failure: DialFailure, text: str = "") -> None:
         """The dial failed (R6, R7)."""
         assert self._stage is Stage.CONNECTING
         back = self._back
         assert back is not None
         self._failure = failure
+        self._failure_text = text
         self._tried += (back.state,)
         if failure is DialFailure.NO_DESCRIPTOR:
             self._refuse(UNAVAILABLE, "no descriptor left")
@@ -216,6 +224,8 @@ class Exchange(Tunnelling):
             start = head.start = compose_start(head, framing_of(head, minor))
             if not minor:
                 head.start = b""
+        if route.hsts_line:
+            start = with_hsts(start, route.hsts_line, replaces=route.hsts_replaces)
         data = b"%b%b\r\n" % (start, added)
         if body:
             # The head and the first bytes of the body leave in one write.
@@ -305,6 +315,23 @@ class Exchange(Tunnelling):
             back.pause()  # Both were full: now its silence is our doing again.
 
     # Getting a backend.
+
+    def _is_misdirected(self) -> bool:
+        """
+        Return whether the served certificate is not for the host that is asked for.
+
+        The client may have been led to us by another name (RFC 9110, 15.5.20). What it named
+        in its handshake was accepted there already.
+        """
+        front = self._front
+        tls = front.tls
+        head = self._head
+        assert tls is not None
+        host = head.host.decode("latin-1").strip("[]")
+        if host != tls.sni and not covers(tls.names, host):
+            return True
+        front.covered_host = head.host
+        return False
 
     def _enter(self, route: Route) -> bool:
         """Take a place at the cluster for this client's address, if places are limited."""

@@ -16,6 +16,7 @@ from sozutw.relay.access import AccessRow
 from sozutw.sessions.limits import AddressCounts
 from sozutw.sessions.session import Session
 from sozutw.wire.message import ResponseHead
+from sozutw.wire.tls import TlsFacts
 
 Sink = Callable[[bytes], None]
 """Takes the next bytes of a body."""
@@ -27,6 +28,8 @@ class DialFailure(Enum):
     REFUSED = "refused"
     TIMED_OUT = "timed out"
     NO_DESCRIPTOR = "no descriptor left"
+    NOT_SECURED = "not secured"
+    """It was reached, but the TLS handshake failed, or it is not who it should be."""
 
 
 class Patience(Protocol):
@@ -52,6 +55,10 @@ class FrontSide(Protocol):
     """How long the head of the next request may take."""
     round_trip_us: int
     """As last measured, or 0."""
+    tls: TlsFacts | None
+    """What the handshake settled; None on a plain connection."""
+    covered_host: bytes
+    """The host of a request that the served certificate was found to be for."""
 
     @property
     def patience(self) -> Patience:
@@ -170,7 +177,7 @@ class BackOwner(Protocol):
     def backend_connected(self) -> None:
         """The dial succeeded."""
 
-    def backend_failed(self, failure: DialFailure) -> None:
+    def backend_failed(self, failure: DialFailure, text: str = "") -> None:
         """The dial failed; like all that follow, this leaves the connection to be dropped."""
 
     def response_interim(self, head: ResponseHead) -> None:

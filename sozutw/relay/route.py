@@ -13,10 +13,12 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     Redirect,
     RedirectScheme,
     Timeouts,
 )
+from sozutw.config.security import Hsts
 from sozutw.metrics.counters import ListenerCounters
 from sozutw.relay.access import NO_TAGS, Tags
 from sozutw.relay.answers import Answers
@@ -47,6 +49,8 @@ class Route:
         "cluster_id",
         "connect_seconds",
         "front_seconds",
+        "hsts_line",
+        "hsts_replaces",
         "location_port",
         "location_scheme",
         "places_max",
@@ -64,6 +68,7 @@ class Route:
         listener: HttpListener,
         cluster: ClusterState | None,
         answers: Answers,
+        https: HttpsListener | None = None,
     ) -> None:
         self.rule = rule
         self.cluster = cluster
@@ -72,19 +77,29 @@ class Route:
         self.tags = Tags(rule.tags) if rule.tags else NO_TAGS
         self.answers = answers
         self.answer_status = _REDIRECTS[rule.redirect]
+        scheme = rule.redirect_scheme
+        is_same = scheme is RedirectScheme.USE_SAME and https is not None
         self.location_scheme = (
-            b"https" if rule.redirect_scheme is RedirectScheme.USE_HTTPS else b"http"
+            b"https" if is_same or scheme is RedirectScheme.USE_HTTPS else b"http"
         )
+        hsts = None if https is None else rule.hsts or https.hsts
+        self.hsts_line = b"" if hsts is None else hsts_line(hsts)
+        """Without its line end; empty where nothing is told."""
+        self.hsts_replaces = hsts is not None and hsts.force_replace_backend
         settings = cluster.cluster if cluster is not None else None
         if self.answer_status == 0 and rule.cluster_id is None:
             self.answer_status = 401
-        if settings is not None and settings.https_redirect and self.answer_status == 0:
+        is_moved = settings is not None and settings.https_redirect and https is None
+        if is_moved and self.answer_status == 0:
             self.answer_status = 301
             self.location_scheme = b"https"
         public = listener.public_address or listener.address
         self.location_port: int | None = public.port
-        if self.location_scheme == b"https":
-            self.location_port = settings.https_redirect_port if settings is not None else None
+        if (self.location_scheme == b"https") is (https is None):
+            # To the other scheme: our port for it is only known if somebody told it.
+            self.location_port = None
+        if self.location_scheme == b"https" and settings is not None:
+            self.location_port = settings.https_redirect_port or self.location_port
         self.places_max = settings.max_connections_per_ip if settings is not None else None
         self.retry_after = settings.retry_after if settings is not None else None
         self.sticky_name = (
@@ -107,6 +122,17 @@ class Route:
         self.tunnel_seconds = pick(cluster.tunnel_timeout, own.tunnel)
 
 
+def hsts_line(hsts: Hsts) -> bytes:
+    """Return the field (RFC 6797, 6.1) without its line end, or nothing when it is off."""
+    if not hsts.enabled:
+        return b""
+    return b"Strict-Transport-Security: max-age=%d%b%b" % (
+        hsts.max_age,
+        b"; includeSubDomains" if hsts.include_subdomains else b"",
+        b"; preload" if hsts.preload else b"",
+    )
+
+
 class ListenerState:
     """
     One listener as its connections see it; replaced piece by piece, each piece whole.
@@ -118,23 +144,40 @@ class ListenerState:
         "answers",
         "by",
         "counters",
+        "https",
         "id_name",
+        "is_strict",
         "known",
         "listener",
         "port",
         "port_and_proto",
+        "protocol",
         "router",
+        "scheme",
+        "tunnel_protocol",
     )
 
-    def __init__(self, listener: HttpListener) -> None:
+    def __init__(self, listener: HttpListener | HttpsListener) -> None:
         self.counters = ListenerCounters()
         self.router: Router[Route] = Router()
         self.known: RequestFields | None = None
         """The fields that a client sent last; the parser knows them again byte for byte."""
         self.reconfigure(listener)
 
-    def reconfigure(self, listener: HttpListener) -> None:
+    def reconfigure(self, listener: HttpListener | HttpsListener) -> None:
         """Take over a new value for the same address; new connections see it."""
+        self.https: HttpsListener | None = None
+        """None on a plain listener."""
+        if isinstance(listener, HttpsListener):
+            self.https = listener
+            listener = listener.http
+        self.scheme = b"http" if self.https is None else b"https"
+        self.counters.is_secure = self.https is not None
+        self.is_strict = self.https is not None and self.https.strict_sni_binding
+        """Whether a request must be for a host that the served certificate is for."""
+        self.protocol = "HTTP" if self.https is None else "HTTPS"
+        self.tunnel_protocol = "WS" if self.https is None else "WSS"
+        """As the access log names them."""
         self.listener = listener
         self.answers = Answers(listener.answers)
         self.id_name = listener.sozu_id_header.encode()
@@ -143,4 +186,7 @@ class ListenerState:
         by = public.host.encode()
         self.by = b'"[%b]"' % by if b":" in by else by
         """How Forwarded names us."""
-        self.port_and_proto = b"X-Forwarded-Port: %d\r\nX-Forwarded-Proto: http\r\n" % self.port
+        self.port_and_proto = b"X-Forwarded-Port: %d\r\nX-Forwarded-Proto: %b\r\n" % (
+            self.port,
+            self.scheme,
+        )

@@ -30,7 +30,10 @@ class Tunnelling(Ending):
             return
         self._stage = Stage.TUNNEL
         self._response_seen = back.response_bytes
-        self._means.counters.websocket_sessions += 1
+        if self._listener.https is None:
+            self._means.counters.websocket_sessions += 1
+        else:
+            self._means.counters.tls.websocket_sessions += 1
         line = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
         added = b"%b: %b\r\n" % (self._provenance.id_name, self._request_id)
         data = compose_start(head, line) + self._sticky_line(back) + added + CRLF

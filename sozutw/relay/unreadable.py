@@ -6,6 +6,7 @@ from sozutw.relay.ports import Means
 from sozutw.relay.route import ListenerState
 from sozutw.sessions.session import Session
 from sozutw.wire.errors import WireError
+from sozutw.wire.tls import TlsFacts
 
 TIMED_OUT = 408
 
@@ -16,6 +17,7 @@ def refuse_unreadable(
     listener: ListenerState,
     provenance: Provenance,
     means: Means,
+    tls: TlsFacts | None = None,
 ) -> bytes:
     """
     Return the answer to bytes that are no request, and record it.
@@ -58,7 +60,7 @@ def refuse_unreadable(
             bytes_out=len(answer.data),
             tags=NO_TAGS,
             user_agent=b"",
-            protocol="HTTP",
+            protocol=listener.protocol,
             method=b"",
             authority=b"",
             path=b"",
@@ -68,6 +70,7 @@ def refuse_unreadable(
             is_error=True,
             x_request_id=request_id,
             xff_chain=b"",
+            tls=tls,
         )
     )
     return answer.data

@@ -48,7 +48,7 @@ class Owner:
     def backend_connected(self) -> None:
         self.events.append("connected")
 
-    def backend_failed(self, failure: DialFailure) -> None:
+    def backend_failed(self, failure: DialFailure, text: str = "") -> None:
         self.events.append(f"failed: {failure.value}")
         self.back.drop()
 

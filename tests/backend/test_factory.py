@@ -23,7 +23,8 @@ def test_a_fresh_connection_is_in_both_tables_before_it_is_dialled():
     owner = bench.owner()
     seen = []
 
-    def dial(address: Any, factory: Any, seconds: float) -> Any:
+    def dial(address: Any, factory: Any, seconds: float, tls: Any) -> Any:
+        assert tls is None
         (token,) = owner.session.leases
         seen.append((bench.pool.find(token) is not None, bench.sessions.find(token), seconds))
 

@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 
 from sozutw.backend.factory import LOOK_AFTER_SECONDS, failure_of
 from sozutw.relay.ports import DialFailure
+from sozutw.transport.losses import NotSecuredError
 from tests.fakes.worker import FakeWorld
 from tests.worker.scenes import assert_got, assert_served_by, kept_alive
 
@@ -20,6 +21,7 @@ from tests.worker.scenes import assert_got, assert_served_by, kept_alive
         (error.DNSLookupError("no such name"), DialFailure.REFUSED),
         (OSError(errno.EACCES, "not allowed"), DialFailure.REFUSED),
         (error.TimeoutError(), DialFailure.TIMED_OUT),
+        (NotSecuredError("it expired"), DialFailure.NOT_SECURED),
         (OSError(errno.EMFILE, "too many"), DialFailure.NO_DESCRIPTOR),
         (OSError(errno.ENFILE, "too many"), DialFailure.NO_DESCRIPTOR),
     ],

@@ -420,3 +420,16 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+def test_backends_may_begin_anew_in_their_order_and_the_old_ones_retire():
+    state = cluster("a", "b", backups="c")
+    before = state.backends
+    before[0].connect_failed(0.0, 0.5)
+    retired = state.renew()
+    assert tuple(retired) == before
+    assert all(one.is_retired for one in before)
+    assert [one.backend for one in state.backends] == [one.backend for one in before]
+    assert not set(state.backends) & set(before)
+    assert state.available_count(0.0) == 3
+    assert chosen(state, count=4) == "abab"

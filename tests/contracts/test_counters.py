@@ -10,6 +10,7 @@ from sozutw.metrics.counters import (
     ClusterCounters,
     ListenerCounters,
     Timer,
+    TlsCounters,
     WorkerCounters,
 )
 from tests.e2e.harness import ROOT
@@ -20,11 +21,25 @@ SOURCE = "\n".join(
     for path in PACKAGE.rglob("*.py")
     if path.parent.name != "metrics"
 )
-KINDS = (BackendCounters, ClusterCounters, ListenerCounters, WorkerCounters)
-COUNTERS = sorted({(f.name, f.default_factory is Timer) for kind in KINDS for f in fields(kind)})
+KINDS = (BackendCounters, ClusterCounters, ListenerCounters, TlsCounters, WorkerCounters)
+BY_KIND = {"failed", "versions", "ciphers", "alpn"}
+"""Counted by kind: frontend.handshake is given the table."""
+COUNTERS = sorted(
+    {
+        (f.name, f.default_factory is Timer)
+        for kind in KINDS
+        for f in fields(kind)
+        if f.name not in BY_KIND and f.default_factory is not TlsCounters
+    }
+)
 
 
 @pytest.mark.parametrize(("name", "is_timer"), COUNTERS)
 def test_a_counter_is_written_by_somebody(name: str, is_timer: bool) -> None:
     writes = r"(\.add\(|$)" if is_timer else r"(\[[^\]]*\])? *[-+]?= "
     assert re.search(rf"\.{name}{writes}", SOURCE, re.MULTILINE), f"nobody writes {name}"
+
+
+@pytest.mark.parametrize("name", sorted(BY_KIND))
+def test_a_table_of_kinds_is_given_to_who_counts(name: str) -> None:
+    assert re.search(rf"counters\.{name}, ", SOURCE), f"nobody counts in {name}"

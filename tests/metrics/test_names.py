@@ -7,10 +7,13 @@ from sozutw.metrics.counters import (
     BackendCounters,
     ClusterCounters,
     ListenerCounters,
+    TlsCounters,
     WorkerCounters,
 )
 
 TOLD_BY_STATUS = {"statuses", "answers", "responses"}
+TOLD_BY_KIND = set(names.TLS_KINDS)
+NO_NUMBERS = {"tls", "is_secure"}
 
 
 @pytest.mark.parametrize(
@@ -20,12 +23,15 @@ TOLD_BY_STATUS = {"statuses", "answers", "responses"}
         (ListenerCounters, names.LISTENER),
         (ClusterCounters, names.CLUSTER),
         (BackendCounters, names.BACKEND),
+        (TlsCounters, names.TLS),
     ],
 )
 def test_every_counter_has_one_name_and_every_name_its_counter(
     kind: type, mapping: names.Names
 ) -> None:
-    assert set(mapping) == {f.name for f in fields(kind)} - TOLD_BY_STATUS
+    assert (
+        set(mapping) == {f.name for f in fields(kind)} - TOLD_BY_STATUS - TOLD_BY_KIND - NO_NUMBERS
+    )
     assert len(set(mapping.values())) == len(mapping)
 
 
@@ -64,3 +70,25 @@ def test_statuses_with_a_name_of_their_own_are_sozus() -> None:
 
 def test_a_listener_tells_only_what_is_counted_for_it() -> None:
     assert set(names.LISTENER) == {"accepted", "connections", "capped"}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "kind", "name"),
+    [
+        ("failed", "no_alpn", "tls.handshake.failed.no_alpn"),
+        ("versions", "TLSv1.3", "tls.version.TLSv1_3"),
+        ("ciphers", "TLS_AES_256_GCM_SHA384", "tls.cipher.TLS_AES_256_GCM_SHA384"),
+        ("alpn", "http/1.1", "http.alpn.http11"),
+        ("alpn", "h2", "http.alpn.h2"),
+        ("alpn", "none", "http.alpn.none"),
+    ],
+)
+def test_what_a_handshake_came_to_is_named_by_its_kind(
+    attribute: str, kind: str, name: str
+) -> None:
+    assert names.tls_kind(attribute, kind) == name
+
+
+def test_no_name_of_tls_is_another_s() -> None:
+    others = {*names.WORKER.values(), *names.WORKER_SUMS.values(), names.REQUEST_TIME}
+    assert not others & set(names.TLS.values())

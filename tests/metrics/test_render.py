@@ -9,6 +9,7 @@ from sozutw.metrics.counters import (
     ClusterCounters,
     ListenerCounters,
     Timer,
+    TlsCounters,
     WorkerCounters,
 )
 from sozutw.metrics.render import (
@@ -153,3 +154,28 @@ def test_json_is_one_line_with_all_names() -> None:
     told = json.loads(line)
     assert "request_time_histogram" in told["proxy"]
     assert told["listeners"].keys() == {"a"}
+
+
+def test_handshakes_are_told_by_what_they_came_to() -> None:
+    tls = TlsCounters(
+        https_sessions=2, failed={"eof": 3}, versions={"TLSv1.2": 1}, alpn={"http/1.1": 4}
+    )
+    tls.handshake_time.add(3000)
+    told = proxy(WorkerCounters(tls=tls))
+    assert told["protocol.https"] == 2
+    assert told["tls.handshake.failed.eof"] == 3
+    assert told["tls.version.TLSv1_2"] == 1
+    assert told["http.alpn.http11"] == 4
+    assert told["tls.handshake_ms"]["samples"] == 1
+    assert told["tls.handshake_ms"]["sum"] == 3.0
+
+
+def test_clients_are_told_by_what_their_listener_speaks() -> None:
+    told = proxy(
+        WorkerCounters(),
+        plain=ListenerCounters(accepted=2),
+        secure=ListenerCounters(is_secure=True, accepted=3),
+    )
+    assert told["listener.accepted.http"] == 2
+    assert told["listener.accepted.https"] == 3
+    assert told["listener.accepted.total"] == 5

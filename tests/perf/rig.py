@@ -7,6 +7,7 @@ the poll itself, which serves all descriptors that are ready at a time.
 
 import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from sozutw.config.requests import (
 )
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
+from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
 from sozutw.relay.access import AccessRecord
 from sozutw.transport.epoll import DirectEPollReactor
@@ -87,7 +89,9 @@ class PairDialler:
         self.loop = loop
         self.peers: list[socket.socket] = []
 
-    def dial(self, address: BackendAddress, factory: Any, seconds_max: float) -> "PairDialler":
+    def dial(
+        self, address: BackendAddress, factory: Any, seconds_max: float, tls: object = None
+    ) -> "PairDialler":
         """Succeed, from the loop."""
         self.loop.reactor.callLater(0, self._connect, factory)
         return self
@@ -122,7 +126,13 @@ class Rig:
         self.records: list[AccessRecord] = []
         self.dialler = PairDialler(loop)
         self.worker = Worker(Settings(), loop.reactor, self.dialler, self.records.append)
-        applier = Applier(ConfigState(), NoSockets(), self.worker.connector, loop.reactor)
+        applier = Applier(
+            ConfigState(),
+            NoSockets(),
+            self.worker.connector,
+            loop.reactor,
+            Certificates(time.time),
+        )
         applier.apply(
             AddHttpListener(HttpListener(LISTENER)),
             AddCluster(Cluster("app")),

@@ -25,7 +25,15 @@ from types import EllipsisType
 from typing import Any, Self
 
 from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.config.model import Backend, Cluster, FrontendRule, HttpListener, InetAddress, Timeouts
+from sozutw.config.model import (
+    Backend,
+    Cluster,
+    FrontendRule,
+    HttpListener,
+    HttpsListener,
+    InetAddress,
+    Timeouts,
+)
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.access import AccessRecord
 from sozutw.relay.account import Stage
@@ -39,6 +47,7 @@ from sozutw.sessions.session import Session
 from sozutw.wire.http1.request import parse_request_head
 from sozutw.wire.http1.response import parse_response_head
 from sozutw.wire.message import RequestHead, ResponseHead
+from sozutw.wire.tls import TlsFacts
 
 ADDRESS = InetAddress("10.0.0.1", 8080)
 SOURCE = "192.0.2.1"
@@ -126,6 +135,8 @@ class FakeFront(Spoken):
         self.is_full = False
         self.request_seconds = 0.0
         self.round_trip_us = 7
+        self.tls: TlsFacts | None = None
+        self.covered_host = b""
         self.patience = Silence()
         self.took_all = True
         self.is_short = True
@@ -247,7 +258,7 @@ class Playbook:
         *backends: Backend | str,
         cluster: Cluster | None = None,
         rule: FrontendRule | None = None,
-        listener: HttpListener | None = None,
+        listener: HttpListener | HttpsListener | None = None,
         **means: Any,
     ) -> None:
         self.lines: list[Line] = []
@@ -267,7 +278,8 @@ class Playbook:
         self.listener = ListenerState(value)
         rule = rule or FrontendRule(ADDRESS, "h", cluster_id="app")
         led_to = self.cluster if rule.cluster_id == "app" else None
-        self.route = Route(rule, value, led_to, self.listener.answers)
+        plain, https = self.listener.listener, self.listener.https
+        self.route = Route(rule, plain, led_to, self.listener.answers, https)
         self.listener.router = self.listener.router.with_rule(rule, self.route)
         ids = count(1)
         self.means = Means(
@@ -366,12 +378,12 @@ class Playbook:
 
         return event
 
-    def refused(self, failure: Any) -> Event:
+    def refused(self, failure: Any, text: str = "") -> Event:
         """Return the event that a dial fails, of which the connector tells the backend's state."""
 
         def event(exchange: Exchange) -> None:
             self.back.state.connect_failed(self.now, 0.5)
-            exchange.backend_failed(failure)
+            exchange.backend_failed(failure, text)
 
         return event
 
@@ -390,6 +402,7 @@ class Playbook:
         assert sum(self.counters.statuses) == len(self.records)
         assert self.counters.active_requests == 0
         assert self.counters.websocket_sessions == 0
+        assert self.counters.tls.websocket_sessions == 0
         assert self.cluster.counters.active_requests == 0
         assert self.counters.errors == sum(record.is_error for record in self.records)
 

@@ -16,6 +16,7 @@ from sozutw.relay.access import (
     render_ascii,
     render_json,
 )
+from sozutw.wire.tls import ClientCertificate, TlsFacts
 
 PLAIN = AccessRecord(
     time_ns=1_790_000_000_123_456_789,
@@ -262,3 +263,25 @@ def test_what_is_remembered_of_clients_is_bounded() -> None:
     assert len(access._known) <= access._KNOWN_MAX
     assert b"user-agent=agent-0]" in lines[0]
     assert b"user-agent=agent-%d]" % (access._KNOWN_MAX + 1) in lines[-1]
+
+
+def test_json_tells_what_a_handshake_settled_and_nothing_of_tls_without_one():
+    assert not [key for key in json_of() if key.startswith("tls")]
+    facts = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", "a.example", "http/1.1", True)
+    told = json_of(tls=facts, protocol="HTTPS")
+    assert told["protocol"] == "HTTPS"
+    assert told["tls_version"] == "TLSv1.3"
+    assert told["tls_cipher"] == "TLS_AES_256_GCM_SHA384"
+    assert told["tls_sni"] == "a.example"
+    assert told["tls_alpn"] == "http/1.1"
+    assert told["tls_resumed"] is True
+    assert "tls_client_subject" not in told
+
+
+def test_json_tells_whose_certificate_was_shown():
+    client = ClientCertificate("CN=" + "a" * 2 * VALUE_BYTES_MAX, "ab" * 32)
+    told = json_of(tls=TlsFacts("TLSv1.2", "X", client=client))
+    assert told["tls_sni"] is None
+    assert told["tls_alpn"] is None
+    assert len(told["tls_client_subject"]) == VALUE_BYTES_MAX
+    assert told["tls_client_fingerprint"] == "ab" * 32

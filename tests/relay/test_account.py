@@ -2,11 +2,11 @@
 
 import pytest
 
-from sozutw.config.model import FrontendRule
+from sozutw.config.model import FrontendRule, HttpListener, HttpsListener
 from sozutw.relay.access import NO_TAGS
 from sozutw.relay.account import Account, Stage
 from sozutw.relay.ports import DialFailure
-from tests.relay.playbook import ADDRESS, SOURCE, Playbook, on, response_head
+from tests.relay.playbook import ADDRESS, SECONDS, SOURCE, Playbook, on, response_head
 
 CONNECTED = on("backend_connected")
 OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nhi"
@@ -83,6 +83,7 @@ def test_a_record_tells_the_whole_exchange():
         "is_error": False,
         "x_request_id": b"theirs",
         "xff_chain": b"1.1.1.1, 2.2.2.2",
+        "tls": None,
     }
     assert record.tags.mapping == {"owner": "me"}
     play.assert_settled()
@@ -172,6 +173,16 @@ def test_a_tunnel_is_told_as_one_and_leaves_its_gauge():
     assert (record.protocol, record.status, record.is_error) == ("WS", 101, False)
     assert record.bytes_in == len(UPGRADE) + len(b"ping")
     assert record.bytes_out > len(b"pong!")
+    play.assert_settled()
+
+
+def test_a_tunnel_over_tls_is_told_so_and_leaves_a_gauge_of_its_own():
+    https = HttpsListener(HttpListener(ADDRESS, timeouts=SECONDS), strict_sni_binding=False)
+    play = Playbook("A", listener=https)
+    _ = play >> play.asks(UPGRADE) << ... >> CONNECTED << ... >> play.answers(SWITCHED) << ...
+    assert (play.counters.tls.websocket_sessions, play.counters.websocket_sessions) == (1, 0)
+    _ = play >> on("request_lost") << ...
+    assert play.records[0].protocol == "WSS"
     play.assert_settled()
 
 

@@ -10,12 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sozutw.config.model import HttpListener, InetAddress
-from sozutw.relay.edits import Provenance, compose_request, compose_start, framing_of
+from sozutw.config.model import HttpListener, HttpsListener, InetAddress
+from sozutw.relay.edits import (
+    Provenance,
+    client_line,
+    compose_request,
+    compose_start,
+    framing_of,
+    with_hsts,
+)
 from sozutw.relay.route import ListenerState
 from sozutw.wire.http1.request import parse_request_head
 from sozutw.wire.http1.response import parse_response_head
 from sozutw.wire.message import RequestHead, ResponseHead
+from sozutw.wire.tls import ClientCertificate
 
 ADDRESS = InetAddress("10.0.0.1", 8080)
 TRUSTING = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
@@ -442,3 +450,57 @@ def test_a_client_is_told_where_the_body_ends_as_its_version_knows_it(
     head = response(text, f"HTTP/1.1 {line}", method)
     assert framing_of(head, 1) == to_new
     assert framing_of(head, 0) == to_old
+
+
+# Over TLS.
+
+ALICE = ClientCertificate("CN=alice,O=Example", "ab" * 32)
+SHOWN = f'X-Forwarded-Client-Cert: Hash={"ab" * 32};Subject="CN=alice,O=Example"'
+
+
+def secure_provenance(client: ClientCertificate | None = None, **options) -> Provenance:
+    listener = HttpsListener(HttpListener(ADDRESS, **options))
+    return Provenance(ListenerState(listener), "192.0.2.1", 54321, client)
+
+
+def test_what_came_over_tls_is_told_so():
+    lines = sent(request(""), secure_provenance())
+    assert 'Forwarded: proto=https;for="192.0.2.1:54321";by=10.0.0.1' in lines
+    assert "X-Forwarded-Proto: https" in lines
+    trusting = secure_provenance(trusted_proxies=TRUSTING)
+    assert "X-Forwarded-Proto: https" in sent(request(""), trusting)
+    assert "X-Forwarded-Proto: http" in sent(request("X-Forwarded-Proto: http"), trusting)
+
+
+def test_whose_certificate_was_verified_is_told_and_cannot_be_forged():
+    forged = request("x-forwarded-client-cert: Hash=00\nX-Mine: 1")
+    assert [line for line in sent(forged, secure_provenance()) if "lient-" in line] == []
+    assert [line for line in sent(forged) if "lient-" in line] == []
+    told = [line for line in sent(forged, secure_provenance(ALICE)) if "lient-" in line]
+    assert told == [SHOWN]
+
+
+def test_a_trusted_proxy_tells_of_its_own_client_unless_it_shows_a_certificate_itself():
+    claimed = request("X-Forwarded-Client-Cert: Hash=00\nX-Forwarded-Ssl: on")
+    relayed = sent(claimed, secure_provenance(trusted_proxies=TRUSTING))
+    assert "X-Forwarded-Client-Cert: Hash=00" in relayed
+    own = sent(claimed, secure_provenance(ALICE, trusted_proxies=TRUSTING))
+    assert [line for line in own if "lient-" in line] == [SHOWN]
+    assert "X-Forwarded-Ssl: on" in own
+
+
+def test_a_subject_cannot_leave_its_quotes():
+    line = client_line(ClientCertificate('CN=a"\\\r\nX: ü', "00"))
+    assert line == b'X-Forwarded-Client-Cert: Hash=00;Subject="CN=a\\"\\\\X: \\\\xfc"\r\n'
+
+
+@pytest.mark.parametrize("name", ["Strict-Transport-Security", "strict-transport-security"])
+def test_what_the_backend_says_of_transport_security_holds_unless_it_is_replaced(name: str):
+    own = b"Strict-Transport-Security: max-age=9"
+    start = f"HTTP/1.1 200 OK\r\n{name}: max-age=1\r\nX: 1\r\n".encode()
+    assert with_hsts(start, own, replaces=False) == start
+    replaced = with_hsts(start, own, replaces=True)
+    assert replaced == b"HTTP/1.1 200 OK\r\nX: 1\r\n" + own + b"\r\n"
+    silent = b"HTTP/1.1 200 OK\r\nX: strict-transport-security:\r\n"
+    for replaces in (True, False):
+        assert with_hsts(silent, own, replaces=replaces) == silent + own + b"\r\n"

@@ -11,6 +11,7 @@ from sozutw.config.model import (
     Settings,
 )
 from sozutw.config.requests import AddHttpFrontend
+from sozutw.transport.losses import NotSecuredError
 from tests.fakes.worker import LISTENER, FakeWorld
 from tests.worker.scenes import kept_alive
 
@@ -118,4 +119,14 @@ def test_what_is_no_body_is_answered_by_the_listener_before_any_route_is_known()
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"\r\nConnection: close\r\n" in answer
     assert world.records[0].cluster_id == ""
+    world.assert_baseline()
+
+
+def test_a_backend_that_is_not_who_it_should_be_is_a_502_that_says_why():
+    world = FakeWorld("A", settings=Settings(dials_max=1))
+    client = world.client()
+    client.get()
+    world.refuse("A", NotSecuredError("it expired"))
+    assert client.answer()[0] == 502
+    assert world.records[0].message == "backend tls: it expired"
     world.assert_baseline()

@@ -1,5 +1,6 @@
 """One request and its response, as sequence diagrams: see tests/relay/playbook.py."""
 
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -8,12 +9,16 @@ from sozutw.config.model import (
     Backend,
     Cluster,
     FrontendRule,
+    HttpListener,
+    HttpsListener,
     InetAddress,
     LoadBalancing,
     Redirect,
 )
+from sozutw.config.security import Hsts
 from sozutw.relay.account import Stage
 from sozutw.relay.ports import DialFailure
+from sozutw.wire.tls import TlsFacts
 from tests.relay.playbook import ADDRESS, SECONDS, Event, Line, Playbook, like, on, response_head
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -1299,3 +1304,101 @@ def test_each_event_at_each_stage(stage: str, event: str, outcome: str):
     else:
         assert play.records == []
         assert play.counters.active_requests == play.cluster.counters.active_requests == 1
+
+
+# Over TLS.
+
+
+def secure_play(*, names: frozenset[str] = frozenset(), sni: str = "", **options: Any) -> Playbook:
+    play = Playbook("A", listener=HttpsListener(HttpListener(ADDRESS, timeouts=SECONDS), **options))
+    play.connector.idle = 1
+    play.front.tls = TlsFacts("TLSv1.3", "X", sni, names=names)
+    return play
+
+
+@pytest.mark.parametrize(
+    ("names", "sni", "host"),
+    [
+        ({"h"}, "", b"h"),
+        ({"h"}, "other", b"H:8443"),
+        ({"*.h"}, "", b"a.h"),
+        (set(), "h", b"h"),  # The client named it, and was served what there is for it.
+        ({"127.0.0.1"}, "", b"127.0.0.1"),
+        ({"::1"}, "", b"[::1]:8443"),
+    ],
+)
+def test_a_request_for_a_host_that_the_certificate_is_for_is_led_on(names, sni: str, host: bytes):
+    play = secure_play(names=frozenset(names), sni=sni)
+    _ = play >> play.asks(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % host) << ...
+    assert play.counters.tls.misdirected == 0
+    assert play.front.covered_host == play.exchange._head.host
+
+
+@pytest.mark.parametrize(("names", "sni"), [(set(), ""), ({"a.h", "*.h"}, "a.h"), ({"i"}, "i")])
+def test_a_request_for_another_host_is_a_421(names, sni: str):
+    play = secure_play(names=frozenset(names), sni=sni)
+    _ = play >> play.asks() << answers(421) << GOES_ON
+    assert play.counters.tls.misdirected == 1
+    assert play.front.covered_host == b""
+    play.assert_settled()
+
+
+def test_a_host_that_was_covered_is_not_looked_at_again():
+    play = secure_play()
+    play.front.covered_host = b"h"
+    _ = play >> play.asks() << WAITS << leases("A") << ...
+    assert play.counters.tls.misdirected == 0
+
+
+def test_a_listener_may_be_lax_about_hosts():
+    play = secure_play(strict_sni_binding=False)
+    _ = play >> play.asks() << WAITS << leases("A") << ...
+
+
+def test_transport_security_is_told_with_every_response_of_the_route():
+    line = rb"\nStrict-Transport-Security: max-age=60\r\n"
+    for text, expected in (
+        (OK, answers(200, line)),
+        (
+            OK.replace(b"\r\n\r\n", b"\r\nStrict-Transport-Security: max-age=1\r\n\r\n"),
+            answers(200, rb"max-age=1\r\n", without=(rb"max-age=60",)),
+        ),
+    ):
+        play = secure_play(sni="h", hsts=Hsts(True, 60))
+        _ = play >> play.asks() << ... >> play.answers(text) << expected << GIVEN_BACK << GOES_ON
+        play.assert_settled()
+    play = secure_play(sni="h", hsts=Hsts(True, 60))
+    _ = play >> play.asks() << ... >> on("response_broken", "no") << DROPPED
+    _ = play << answers(502, line) << GOES_ON
+
+
+def test_a_tunnel_over_tls_is_counted_as_one():
+    play = secure_play(sni="h")
+    _ = play >> play.asks(UPGRADE) << ... >> play.answers(SWITCHED) << ...
+    assert play.counters.tls.websocket_sessions == 1
+    assert play.counters.websocket_sessions == 0
+    _ = play >> on("request_lost") << ...
+    assert play.records[0].protocol == "WSS"
+    play.assert_settled()
+
+
+def test_a_record_tells_what_the_handshake_settled():
+    play = secure_play(sni="h")
+    _ = play >> play.asks() << ... >> play.answers(OK) << ...
+    assert play.records[0].protocol == "HTTPS"
+    assert play.records[0].tls is play.front.tls
+
+
+def test_a_backend_that_is_not_who_it_should_be_is_a_502_that_says_why():
+    play = Playbook("A", dials_max=1)
+    _ = (
+        play
+        >> play.asks()
+        << ...
+        >> play.refused(DialFailure.NOT_SECURED, "it expired")
+        << DROPPED
+        << answers(502)
+        << GOES_ON
+    )
+    assert play.records[0].message == "backend tls: it expired"
+    play.assert_settled()

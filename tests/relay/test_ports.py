@@ -60,11 +60,12 @@ def test_a_patience_tells_its_seconds():
     assert "seconds" in Patience.__slots__
 
 
-def test_why_a_dial_failed_is_one_of_three():
+def test_why_a_dial_failed_is_one_of_four():
     assert {failure.value for failure in DialFailure} == {
         "refused",
         "timed out",
         "no descriptor left",
+        "not secured",
     }
 
 

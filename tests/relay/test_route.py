@@ -5,14 +5,16 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     Redirect,
     RedirectScheme,
     Timeouts,
 )
+from sozutw.config.security import Hsts
 from sozutw.relay.access import NO_TAGS
 from sozutw.relay.answers import Answers
-from sozutw.relay.route import ListenerState, Route
+from sozutw.relay.route import ListenerState, Route, hsts_line
 
 ADDRESS = InetAddress("10.0.0.1", 8080)
 ANSWERS = Answers({})
@@ -189,3 +191,83 @@ def test_a_listener_takes_over_a_new_value_and_keeps_rules_and_counts():
     assert state.answers.compose(404, False, False, 1, b"").data.endswith(b"nobody\r\n")
     assert len(state.router) == 1
     assert state.counters.accepted == 3
+
+
+# Over TLS.
+
+
+def secure_route(cluster: Cluster, hsts: Hsts | None = None, **rule_options) -> Route:
+    rule = FrontendRule(ADDRESS, "example.com", cluster_id="app", **rule_options)
+    https = HttpsListener(HttpListener(ADDRESS), hsts=hsts)
+    return Route(rule, https.http, ClusterState(cluster), ANSWERS, https)
+
+
+def test_who_came_over_tls_is_not_sent_to_https():
+    cluster = Cluster("app", https_redirect=True, https_redirect_port=8443)
+    assert route(cluster).answer_status == 301
+    assert secure_route(cluster).answer_status == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "port", "scheme", "told"),
+    [
+        (RedirectScheme.USE_SAME, None, b"https", 8080),
+        (RedirectScheme.USE_SAME, 8443, b"https", 8443),
+        (RedirectScheme.USE_HTTPS, None, b"https", 8080),
+        (RedirectScheme.USE_HTTP, 8443, b"http", None),
+    ],
+)
+def test_where_a_redirect_over_tls_goes(
+    wanted: RedirectScheme, port: int | None, scheme: bytes, told: int | None
+):
+    cluster = Cluster("app", https_redirect_port=port)
+    found = secure_route(cluster, redirect=Redirect.FOUND, redirect_scheme=wanted)
+    assert (found.location_scheme, found.location_port) == (scheme, told)
+
+
+def test_transport_security_is_the_rule_s_then_the_listener_s_and_never_told_in_the_clear():
+    cluster = Cluster("app")
+    short, long = Hsts(True, 60), Hsts(True, 600, force_replace_backend=True)
+    assert secure_route(cluster).hsts_line == b""
+    assert secure_route(cluster, short).hsts_line.endswith(b"max-age=60")
+    assert not secure_route(cluster, short).hsts_replaces
+    own = Route(
+        FrontendRule(ADDRESS, "example.com", cluster_id="app", hsts=long),
+        HttpListener(ADDRESS),
+        ClusterState(cluster),
+        ANSWERS,
+        HttpsListener(HttpListener(ADDRESS), hsts=short),
+    )
+    assert own.hsts_line.endswith(b"max-age=600")
+    assert own.hsts_replaces
+    assert route(cluster, hsts=long).hsts_line == b""
+
+
+@pytest.mark.parametrize(
+    ("hsts", "line"),
+    [
+        (Hsts(True), b"Strict-Transport-Security: max-age=31536000"),
+        (Hsts(True, 1, True), b"Strict-Transport-Security: max-age=1; includeSubDomains"),
+        (
+            Hsts(True, 1, True, True),
+            b"Strict-Transport-Security: max-age=1; includeSubDomains; preload",
+        ),
+        (Hsts(False, 1, True, True), b""),
+    ],
+)
+def test_how_transport_security_is_told(hsts: Hsts, line: bytes):
+    assert hsts_line(hsts) == line
+
+
+def test_a_listener_of_tls_says_so():
+    state = ListenerState(HttpsListener(HttpListener(ADDRESS)))
+    assert (state.scheme, state.protocol, state.tunnel_protocol) == (b"https", "HTTPS", "WSS")
+    assert state.is_strict
+    assert state.counters.is_secure
+    assert b"X-Forwarded-Proto: https\r\n" in state.port_and_proto
+    lax = ListenerState(HttpsListener(HttpListener(ADDRESS), strict_sni_binding=False))
+    assert not lax.is_strict
+    plain = ListenerState(HttpListener(ADDRESS))
+    assert (plain.scheme, plain.protocol, plain.https) == (b"http", "HTTP", None)
+    assert not plain.is_strict
+    assert not plain.counters.is_secure

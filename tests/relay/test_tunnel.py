@@ -2,9 +2,9 @@
 
 import pytest
 
-from sozutw.config.model import Cluster
+from sozutw.config.model import Cluster, HttpListener, HttpsListener
 from tests.fakes.transport import FakeTransport
-from tests.fakes.worker import FakeClient, FakeWorld
+from tests.fakes.worker import LISTENER, FakeClient, FakeWorld
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: echo\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\n" + UPGRADE + b"\r\n"
@@ -94,4 +94,15 @@ def test_a_101_binds_the_client_to_its_backend_if_it_is_not_yet(cookie: bytes):
     sticky = world.state("A").sticky_value
     is_bound = cookie == b"SOZUBALANCEID=" + sticky
     assert (b"\r\nSet-Cookie: SOZUBALANCEID=%b; Path=/\r\n" % sticky in answer) is not is_bound
+    world.assert_baseline()
+
+
+def test_a_tunnel_over_tls_is_counted_apart():
+    https = HttpsListener(HttpListener(LISTENER), strict_sni_binding=False)
+    world = FakeWorld("A", listener=https)
+    counters = world.worker.counters
+    client, _ = tunnel(world)
+    assert (counters.tls.websocket_sessions, counters.websocket_sessions) == (1, 0)
+    client.reset()
+    assert counters.tls.websocket_sessions == 0
     world.assert_baseline()
