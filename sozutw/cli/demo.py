@@ -1,5 +1,6 @@
 """`sozutw demo`: a proxy and two small backends in one process, to try with curl."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from typing_extensions import override
 
+from sozutw.config.model import Config, HttpListener, HttpsListener, InetAddress
 from sozutw.config.serve import serve_config
 from sozutw.process.run import choose_reactor, run_in_foreground
+from sozutw.transport.tls import selfsigned
 
 EXAMPLE = """\b
 Example:
@@ -82,7 +85,15 @@ class Greeting(Resource):
     show_envvar=True,
     help="Where the proxy listens.",
 )
-def demo(port: int) -> None:
+@click.option(
+    "--tls-port",
+    default=8443,
+    show_default=True,
+    envvar="SOZUTW_DEMO_TLS_PORT",
+    show_envvar=True,
+    help="Where it speaks TLS, with a certificate made on the spot.",
+)
+def demo(port: int, tls_port: int) -> None:
     """
     Run a proxy on 127.0.0.1 with two small backends of its own.
 
@@ -94,19 +105,31 @@ def demo(port: int) -> None:
         site = QuietSite(Greeting(name, reactor), reactor=reactor)
         listening = reactor.listenTCP(0, site, interface="127.0.0.1")
         backends.append(f"127.0.0.1:{listening.getHost().port}")
-    config = serve_config(f"127.0.0.1:{port}", backends)
+    config = _with_tls(serve_config(f"127.0.0.1:{port}", backends), tls_port)
     # Twisted tells of each port that it opens; here a table does.
     config = replace(config, settings=replace(config.settings, log_level="warn"))
-    run_in_foreground(config, reactor, started=lambda: _tell(port, backends))
+    run_in_foreground(config, reactor, started=lambda: _tell(port, tls_port, backends))
 
 
-def _tell(port: int, backends: list[str]) -> None:
+def _with_tls(config: Config, port: int) -> Config:
+    """Lead what comes over TLS to the same backends."""
+    held = selfsigned.make(("localhost", "127.0.0.1"), time.time())
+    address = InetAddress("127.0.0.1", port)
+    https = HttpsListener(HttpListener(address), certificate=held)
+    rules = [replace(rule, address=address) for rule in config.frontends]
+    return replace(config, https_listeners=(https,), https_frontends=tuple(rules))
+
+
+def _tell(port: int, tls_port: int, backends: list[str]) -> None:
     """Say what listens where, and what to try."""
     proxy = f"http://127.0.0.1:{port}"
+    secure = f"https://127.0.0.1:{tls_port}"
     click.echo(f"the proxy     {proxy}")
+    click.echo(f"over TLS      {secure}")
     for number, address in zip(("one", "two"), backends, strict=True):
         click.echo(f"backend {number}   http://{address}")
     click.echo("Try, in another terminal:")
     click.echo(f"  curl -i {proxy}/        # again and again: the backends answer in turn")
     click.echo(f"  curl -N {proxy}/sse     # an event a second")
+    click.echo(f"  curl -k {secure}/       # over TLS; -k, for nobody has signed its certificate")
     click.echo("Ctrl-C stops.")

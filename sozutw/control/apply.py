@@ -6,26 +6,42 @@ They are replaced, never edited: what is under way keeps the Route that it start
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, assert_never
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
 from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.config.model import Backend, BackendAddress, FrontendRule, HttpListener, InetAddress
+from sozutw.config.model import (
+    Backend,
+    BackendAddress,
+    FrontendRule,
+    HttpListener,
+    HttpsListener,
+    InetAddress,
+)
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
+    AddCertificate,
     AddCluster,
     AddHttpFrontend,
     AddHttpListener,
+    AddHttpsFrontend,
+    AddHttpsListener,
+    CertificateRequest,
     DeactivateListener,
     RemoveBackend,
+    RemoveCertificate,
     RemoveCluster,
     RemoveHttpFrontend,
+    RemoveHttpsFrontend,
     RemoveListener,
+    ReplaceCertificate,
+    ReplaceDefaultCertificate,
     Request,
 )
+from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import ConfigState
 from sozutw.relay.route import ListenerState, Route
 from sozutw.routing.affinity import compile_affinity
@@ -52,13 +68,47 @@ class Pool(Protocol):
         """Close its idle connections now, and its leased ones when they end."""
 
 
+class Certificates(Protocol):
+    """Who serves certificates; ``listen.certificates.Certificates``."""
+
+    def prepare_listener(self, listener: HttpsListener) -> Any:
+        """Judge a listener of TLS; raises RefusedRequestError, and changes nothing."""
+
+    def prepare(self, held: CertificateAndKey) -> Any:
+        """Judge a certificate; raises RefusedRequestError, and changes nothing."""
+
+    def open(self, address: InetAddress, contexts: Any) -> None:
+        """Serve at this address with what ``prepare_listener`` returned."""
+
+    def close(self, address: InetAddress) -> None:
+        """Serve there no more."""
+
+    def add(self, address: InetAddress, held: Any) -> None:
+        """Serve what ``prepare`` returned too."""
+
+    def remove(self, address: InetAddress, fingerprint: str) -> None:
+        """Serve it no more."""
+
+    def replace(self, address: InetAddress, held: Any, old_fingerprint: str) -> None:
+        """Serve one in the place of another."""
+
+    def replace_default(self, address: InetAddress, held: Any) -> None:
+        """Serve it where no other certificate has the name that was asked for."""
+
+
 class Applier:
     """Apply requests to the configuration and then to the live objects."""
 
     def __init__(
-        self, state: ConfigState, listeners: Listeners, pool: Pool, clock: IReactorTime
+        self,
+        state: ConfigState,
+        listeners: Listeners,
+        pool: Pool,
+        clock: IReactorTime,
+        certificates: Certificates,
     ) -> None:
         self.state = state
+        self._certificates = certificates
         self.clusters: dict[str, ClusterState] = {}
         self.listeners: dict[InetAddress, ListenerState] = {}
         self._sockets = listeners
@@ -80,17 +130,52 @@ class Applier:
         """
         try:
             for request in requests:
+                prepared = self._prepare(request)
                 self.state.apply(request)
-                self._follow(request)
+                self._follow(request, prepared)
         finally:
             self._commit()
 
-    def _follow(self, request: Request) -> None:  # noqa: C901 - one line a verb
+    def _prepare(self, request: Request) -> Any:
+        """
+        Make what may be refused for reasons that the configuration's state cannot know.
+
+        Returns it for ``_follow``, which cannot fail any more.
+        """
+        match request:
+            case AddHttpsListener(listener):
+                held = self.state.certificates(listener.address)
+                contexts = self._certificates.prepare_listener(listener)
+                return contexts, [self._certificates.prepare(each) for each in held]
+            case (
+                AddCertificate(_, certificate)
+                | ReplaceCertificate(_, certificate, _)
+                | ReplaceDefaultCertificate(_, certificate)
+            ):
+                return self._certificates.prepare(certificate)
+            case _:
+                return None
+
+    def _follow(self, request: Request, prepared: Any) -> None:  # noqa: C901, PLR0912 - one arm a verb
         match request:
             case AddHttpListener(listener):
                 self._add_listener(listener)
+            case AddHttpsListener(listener):
+                contexts, held = prepared
+                self._certificates.open(listener.address, contexts)
+                for each in held:
+                    self._certificates.add(listener.address, each)
+                self._add_listener(listener)
+            case (
+                AddCertificate()
+                | RemoveCertificate()
+                | ReplaceCertificate()
+                | ReplaceDefaultCertificate()
+            ):
+                self._follow_with_certificates(request, prepared)
             case RemoveListener(address):
                 self._sockets.deactivate(address)
+                self._certificates.close(address)
                 del self.listeners[address]
                 self._routed.pop(address, None)
                 self._pending.pop(address, None)
@@ -103,16 +188,32 @@ class Applier:
                 self._add_cluster(cluster.cluster_id)
             case RemoveCluster(cluster_id):
                 self._remove_cluster(cluster_id)
-            case AddHttpFrontend(rule):
+            case AddHttpFrontend(rule) | AddHttpsFrontend(rule):
                 self._add_rule(rule)
-            case RemoveHttpFrontend(rule):
+            case RemoveHttpFrontend(rule) | RemoveHttpsFrontend(rule):
                 self._remove_rule(rule)
             case AddBackend(backend):
                 self._add_backend(backend)
             case RemoveBackend(cluster_id, backend_id, address):
                 self._remove_backend(cluster_id, backend_id, address)
 
-    def _add_listener(self, listener: HttpListener) -> None:
+    def _follow_with_certificates(self, request: CertificateRequest, prepared: Any) -> None:
+        match request:
+            case ReplaceDefaultCertificate(address, _):
+                self._certificates.replace_default(address, prepared)
+                configured = self.state.listener(address)
+                assert configured is not None
+                self.listeners[address].reconfigure(configured)
+            case AddCertificate(address, _):
+                self._certificates.add(address, prepared)
+            case RemoveCertificate(address, fingerprint):
+                self._certificates.remove(address, fingerprint.lower())
+            case ReplaceCertificate(address, _, old_fingerprint):
+                self._certificates.replace(address, prepared, old_fingerprint.lower())
+            case _:
+                assert_never(request)
+
+    def _add_listener(self, listener: HttpListener | HttpsListener) -> None:
         address = listener.address
         self.listeners[address] = ListenerState(listener)
         rules = self.state.frontends(address)
@@ -127,7 +228,10 @@ class Applier:
             for backend in self.state.backends(cluster_id):
                 live.upsert(backend)
         else:
+            speaks_as_before = live.cluster.backend_tls == cluster.backend_tls
             live.reconfigure(cluster)
+            for retired in [] if speaks_as_before else live.renew():
+                self._pool.retire(retired)
         self._reroute_cluster(cluster_id)
 
     def _remove_cluster(self, cluster_id: str) -> None:
@@ -217,4 +321,4 @@ class Applier:
         answers = listener.answers
         if cluster is not None:
             answers = answers.with_cluster(cluster.cluster.answers)
-        return Route(rule, listener.listener, cluster, answers)
+        return Route(rule, listener.listener, cluster, answers, listener.https)

@@ -47,6 +47,10 @@ _PASSING = frozenset(
 )
 
 
+MakeTransport = Callable[[Loop, socket.socket, Any, IAddress, IAddress], StreamTransport]
+"""Makes the transport of an accepted socket: a plain one, or one that speaks TLS."""
+
+
 class Admission(Protocol):
     """Who knows how many clients are served."""
 
@@ -90,6 +94,7 @@ class Acceptor:
         queue_seconds_max: float = 60.0,
         queue_max: int = 16,
         counts: "QueueCounts | None" = None,
+        make_transport: MakeTransport = StreamTransport,
     ) -> None:
         assert queue_max > 0
         self.accepted_total = 0
@@ -119,6 +124,7 @@ class Acceptor:
         self._spare: int | None = _spare_descriptor()
         sock.setblocking(False)
         self._accept = _accept_of(sock)
+        self._make_transport = make_transport
 
     @property
     def waiting(self) -> int:
@@ -234,7 +240,7 @@ class Acceptor:
                 sock.close()
                 return
             host = self._host if self._has_one_host else address_of(sock.getsockname())
-            transport = StreamTransport(self._reactor, sock, protocol, host, peer)
+            transport = self._make_transport(self._reactor, sock, protocol, host, peer)
         except Exception:  # noqa: BLE001  # one client's trouble is not the next one's
             _log.failure("no protocol for a client")
             sock.close()

@@ -5,6 +5,7 @@ It must not know what is said on a connection: a factory makes the protocol.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IProtocolFactory
@@ -12,13 +13,16 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
+from sozutw.listen.acceptor import Acceptor, Admission, MakeTransport, QueueCounts
 from sozutw.listen.sockets import bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
+from sozutw.transport.stream import StreamTransport
 
 _log = Logger()
+ContextOf = Callable[[InetAddress], Callable[[], Any]]
+"""From an address to what returns the TLS context of the next handshake there."""
 FactoryOf = Callable[[ListenerState], IProtocolFactory]
 
 
@@ -34,6 +38,7 @@ class ListenerService(Service):
         queue_max: int,
         queue_seconds_max: float,
         counters: WorkerCounters | None = None,
+        context_of: ContextOf | None = None,
     ) -> None:
         self._reactor = reactor
         self._admission = admission
@@ -41,6 +46,7 @@ class ListenerService(Service):
         self._queue_max = queue_max
         self._queue_seconds_max = queue_seconds_max
         self._counters = counters or WorkerCounters()
+        self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
 
     def activate(self, listener: ListenerState) -> None:
@@ -56,9 +62,20 @@ class ListenerService(Service):
             queue_max=self._queue_max,
             queue_seconds_max=self._queue_seconds_max,
             counts=QueueCounts(self._counters, listener.counters),
+            make_transport=self._transport_of(listener),
         )
         acceptor.resume()
-        _log.info("listening on http://{address}", address=str(address))
+        scheme = listener.scheme.decode()
+        _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
+
+    def _transport_of(self, listener: ListenerState) -> MakeTransport:
+        """Return what makes a transport of an accepted socket."""
+        if listener.https is None:
+            return StreamTransport
+        assert self._context_of is not None, "somebody must hold the certificates"
+        from sozutw.transport.tls.accept import tls_transport_of  # noqa: PLC0415  # with OpenSSL
+
+        return tls_transport_of(self._context_of(listener.listener.address))
 
     def deactivate(self, address: InetAddress) -> None:
         """Accept no more at this address; its connections stay."""

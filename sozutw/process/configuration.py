@@ -4,6 +4,8 @@ The operator's file, read and judged: one verdict for every command that takes o
 ``config.file`` does not touch the disk; this does.
 """
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from sozutw.config.file import load
 from sozutw.config.model import Config
 from sozutw.config.positions import read_positions
 from sozutw.config.problems import Problem, Severity
+from sozutw.config.security import CertificateAndKey, TlsOptions
+from sozutw.config.table import Checks
 from sozutw.listen.limits import TooFewDescriptorsError, sessions_possible
 from sozutw.relay.answers import Template, TemplateError
 from sozutw.routing.rules import check_regex
@@ -40,25 +44,44 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
     except (OSError, UnicodeDecodeError) as error:
         problem = Problem(1, Severity.ERROR, f"cannot be read: {_reason(error)}")
         return Verdict(path, None, (problem,))
-    loaded = load(
-        text,
-        path,
-        _read,
-        check_regex,
-        check_answer=check_answer,
-        skip_unsupported=skip_unsupported,
+    checks = Checks(
+        check_regex, check_answer, check_certificate, check_authorities, check_tls_options
     )
+    loaded = load(text, path, _read, checks, skip_unsupported=skip_unsupported)
     if loaded.config is not None:
+        listeners = len(loaded.config.listeners) + len(loaded.config.https_listeners)
         try:
-            sessions_possible(loaded.config.settings.max_connections, len(loaded.config.listeners))
+            sessions_possible(loaded.config.settings.max_connections, listeners)
         except TooFewDescriptorsError as error:
             line = read_positions(text).line(("max_connections",))
             problem = Problem(line, Severity.ERROR, str(error))
             return Verdict(path, None, (*loaded.problems, problem))
-        if not loaded.config.listeners:
+        if listeners == 0:
             idle = Problem(1, Severity.WARNING, "there is no listener, so nothing is served")
             return Verdict(path, loaded.config, (idle, *loaded.problems))
     return Verdict(path, loaded.config, loaded.problems)
+
+
+def check_certificate(held: CertificateAndKey) -> str | None:
+    """Say why a certificate cannot be served now, or None."""
+    from sozutw.transport.tls.certificates import check  # noqa: PLC0415  # as below
+
+    return check(held, time.time())
+
+
+def check_authorities(pem: str) -> str | None:
+    """Say why nobody's certificate can be verified with these, or None."""
+    from sozutw.transport.tls import certificates  # noqa: PLC0415  # as below
+
+    return certificates.check_authorities(pem)
+
+
+def check_tls_options(options: TlsOptions) -> tuple[Sequence[str], Sequence[str]]:
+    """Say what cannot be spoken, and what will not be."""
+    # A plain proxy is to do without a TLS library in its memory.
+    from sozutw.transport.tls.names import check_options  # noqa: PLC0415
+
+    return check_options(options)
 
 
 def check_answer(status: str, text: str) -> str | None:

@@ -6,6 +6,7 @@ then sessions, then the pool, then the logs. (A MultiService would stop them all
 """
 
 import os
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -15,14 +16,22 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import Config
-from sozutw.config.requests import requests_of
+from sozutw.config.requests import (
+    AddCertificate,
+    ReplaceCertificate,
+    ReplaceDefaultCertificate,
+    Request,
+    requests_of,
+)
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
+from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.metrics.render import BackendReport, ClusterReport, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
+from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
@@ -43,17 +52,20 @@ class ProxyService(Service):
             settings.access_logs_format,
             is_colored=bool(settings.access_logs_colored),
         )
-        plan = plan_descriptors(settings.max_connections, len(config.listeners))
+        listeners = len(config.listeners) + len(config.https_listeners)
+        plan = plan_descriptors(settings.max_connections, listeners)
         names = Names(reactor)
+        self._dialler = StreamDialler(reactor, names)
         self.worker = Worker(
             settings,
             reactor,
-            StreamDialler(reactor, names),
+            self._dialler,
             self.access_log.append,
             sessions_max=plan.sessions_max,
             forget_name=names.forget,
             is_checked=os.environ.get("SOZUTW_CHECK") == "1",
         )
+        self.certificates = Certificates(time.time)
         self.listeners = ListenerService(
             reactor,
             self.worker.sessions,
@@ -61,10 +73,14 @@ class ProxyService(Service):
             queue_max=queue_max_of(plan.sessions_max),
             queue_seconds_max=settings.accept_queue_timeout,
             counters=self.worker.counters,
+            context_of=self.certificates.context_of,
         )
         self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
-        self.applier = Applier(ConfigState(), self.listeners, self.worker.connector, reactor)
+        self.applier = Applier(
+            ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
+        )
+        self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self._started_at = reactor.seconds()
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
@@ -74,6 +90,9 @@ class ProxyService(Service):
     def privilegedStartService(self) -> None:
         """Bind: low ports need the privileges that twistd drops afterwards."""
         self.applier.apply(*requests_of(self._config))
+        for cluster in self._config.clusters:
+            if cluster.backend_tls is not None:
+                self._dialler.prepare(cluster.backend_tls)
 
     @override
     def startService(self) -> None:
@@ -81,6 +100,8 @@ class ProxyService(Service):
         self.access_log.startService()
         self.worker.sessions.startService()
         self.listeners.startService()
+        self.watch.startService()
+        self.certificates.is_telling = True
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -102,11 +123,24 @@ class ProxyService(Service):
 
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
+        self.watch.stopService()
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
         yield self.access_log.stopService()
         yield self._stdout.close()
+
+    def _renewed(self, renewed: Renewed) -> None:
+        """Files hold another certificate than before: the next handshake sees it."""
+        address, certificate = renewed.address, renewed.certificate
+        request: Request
+        if renewed.is_default:
+            request = ReplaceDefaultCertificate(address, certificate)
+        elif renewed.old_fingerprint is None:
+            request = AddCertificate(address, certificate)
+        else:
+            request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
+        self.applier.apply(request)
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""
@@ -121,7 +155,9 @@ class ProxyService(Service):
         now = self._reactor.seconds()
         worker = self.worker
         counters = worker.counters
-        counters.client_connections = counters.http_sessions = len(worker.sessions)
+        counters.client_connections = len(worker.sessions)
+        counters.http_sessions = counters.client_connections - counters.tls.https_sessions
+        self.certificates.count(counters.tls)
         counters.pool_size = worker.connector.pool.idle_total
         acceptors = self.listeners.acceptors.values()
         counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from sozutw.cli import config
 from sozutw.cli.main import main
-from tests.process.test_configuration import GOOD, write
+from tests.process.test_configuration import GOOD, TLS, hold, write
 
 
 def test_a_good_file_exits_0(tmp_path: Path) -> None:
@@ -59,3 +59,15 @@ def test_what_is_not_served_yet_is_refused_or_skipped_by_the_same_verdict(tmp_pa
     result = CliRunner().invoke(main, ["config", "check", "-c", path, "--skip-unsupported"])
     assert result.exit_code == 0, result.output
     assert "warning: " in result.output
+
+
+def test_a_certificate_that_cannot_be_served_is_told_by_its_file(tmp_path: Path) -> None:
+    hold(tmp_path)
+    (tmp_path / "own.key").unlink()
+    path = write(tmp_path, TLS)
+    result = CliRunner().invoke(main, ["config", "check", "-c", path])
+    assert result.exit_code == 78
+    assert f'{path}:6: key = "own.key" cannot be read: No such file' in result.output
+    hold(tmp_path)
+    result = CliRunner().invoke(main, ["config", "check", "-c", path])
+    assert (result.exit_code, result.output) == (0, f"{path}: good\n")

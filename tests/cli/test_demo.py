@@ -1,6 +1,8 @@
 """The demo needs nothing else, and its own curl lines are true."""
 
+import http.client
 import re
+import ssl
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,13 @@ def port() -> int:
     return reserved.port
 
 
-def demo(folder: Path, port: int) -> Process:
-    return Process([BIN / "sozutw", "demo", "--port", str(port)], folder)
+def demo(folder: Path, port: int, tls_port: int | None = None) -> Process:
+    if tls_port is None:
+        reserved = ReservedPort()
+        reserved.close()
+        tls_port = reserved.port
+    words = ["demo", "--port", str(port), "--tls-port", str(tls_port)]
+    return Process([BIN / "sozutw", *words], folder)
 
 
 def test_both_backends_answer_and_the_process_ends_cleanly(tmp_path: Path, port: int) -> None:
@@ -28,14 +35,34 @@ def test_both_backends_answer_and_the_process_ends_cleanly(tmp_path: Path, port:
         assert "Traceback" not in process.said()
 
 
-def test_it_tells_what_listens_where_and_two_lines_to_try(tmp_path: Path, port: int) -> None:
+def test_it_tells_what_listens_where_and_three_lines_to_try(tmp_path: Path, port: int) -> None:
     with demo(tmp_path, port) as process:
         process.wait_for_text("Ctrl-C")
         told = process.stdout()
         assert len(re.findall(r"^  curl .* http://127\.0\.0\.1:", told, re.MULTILINE)) == 2
+        assert len(re.findall(r"^  curl -k https://127\.0\.0\.1:", told, re.MULTILINE)) == 1
         for address in re.findall(r"^backend \w+\s+http://127\.0\.0\.1:(\d+)", told, re.MULTILINE):
             assert b"Hello from backend" in get(int(address))[2]
         assert f"http://127.0.0.1:{port}" in told
+
+
+def test_both_backends_answer_over_tls(tmp_path: Path, port: int) -> None:
+    tls_port = ReservedPort()
+    tls_port.close()
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with demo(tmp_path, port, tls_port.port) as process:
+        process.wait_for_port(tls_port.port)
+        for name in ("127.0.0.1", "localhost"):
+            client = http.client.HTTPSConnection(name, tls_port.port, timeout=5, context=context)
+            client.request("GET", "/")
+            body = client.getresponse().read()
+            client.close()
+            assert b"Hello from backend" in body
+            assert b"X-Forwarded-Proto: https\n" in body
+        assert process.stop() == 0
+        assert "Traceback" not in process.said()
 
 
 def test_a_body_is_counted_and_the_fields_are_shown(tmp_path: Path, port: int) -> None:

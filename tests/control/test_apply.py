@@ -14,6 +14,7 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     LoadBalancing,
     Position,
@@ -22,19 +23,30 @@ from sozutw.config.model import (
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
+    AddCertificate,
     AddCluster,
     AddHttpFrontend,
     AddHttpListener,
+    AddHttpsFrontend,
+    AddHttpsListener,
     DeactivateListener,
     RemoveBackend,
+    RemoveCertificate,
     RemoveCluster,
     RemoveHttpFrontend,
+    RemoveHttpsFrontend,
     RemoveListener,
+    ReplaceCertificate,
+    ReplaceDefaultCertificate,
     Request,
 )
+from sozutw.config.security import BackendTls
 from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.apply import Applier
+from sozutw.listen.certificates import Certificates
+from sozutw.metrics.counters import TlsCounters
 from sozutw.relay.route import ListenerState, Route
+from tests.fakes.certificates import chained, expired, leaf
 from tests.fakes.worker import FakeWorld, ok
 
 HERE = InetAddress("10.0.0.1", 8080)
@@ -76,7 +88,8 @@ class Scene:
         self.pool = Retired()
         self.clock = Clock()
         self.state = ConfigState()
-        self.applier = Applier(self.state, self.sockets, self.pool, self.clock)
+        self.certificates = Certificates(time.time)
+        self.applier = Applier(self.state, self.sockets, self.pool, self.clock, self.certificates)
         self.apply(*requests)
 
     def apply(self, *requests: Request) -> None:
@@ -109,7 +122,7 @@ class Scene:
             expected = state.backends(cluster.cluster_id)
             assert tuple(one.backend for one in live.backends) == expected
         for address, listener in applier.listeners.items():
-            assert listener.listener is state.listener(address)
+            assert (listener.https or listener.listener) is state.listener(address)
             configured = state.frontends(address)
             routed = list(listener.router)
             for position in Position:
@@ -651,3 +664,65 @@ class Configuring(RuleBasedStateMachine):
 
 TestConfiguring = Configuring.TestCase
 TestConfiguring.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+# Over TLS.
+
+
+def secure(at: InetAddress = HERE, **options) -> AddHttpsListener:
+    return AddHttpsListener(HttpsListener(HttpListener(at), **options))
+
+
+def test_a_listener_of_tls_has_rules_of_its_own_kind():
+    scene = Scene(secure(), AddCluster(Cluster("app")), ActivateListener(HERE))
+    rule = FrontendRule(HERE, "a.test", cluster_id="app")
+    with pytest.raises(RefusedRequestError):
+        scene.apply(AddHttpFrontend(rule))
+    scene.apply(AddHttpsFrontend(rule))
+    assert scene.leads_to() == "app"
+    assert scene.applier.listeners[HERE].https is not None
+    scene.apply(RemoveHttpsFrontend(rule))
+    assert scene.leads_to() is None
+
+
+def test_certificates_are_judged_before_anything_changes():
+    scene = Scene(secure())
+    good, bad = chained(leaf("a.test")), chained(expired("b.test"))
+    fingerprint = leaf("a.test").fingerprint
+    scene.apply(AddCertificate(HERE, good))
+    for request in (
+        AddCertificate(HERE, bad),
+        ReplaceCertificate(HERE, bad, fingerprint),
+        ReplaceDefaultCertificate(HERE, bad),
+        secure(THERE, certificate=bad),
+    ):
+        with pytest.raises(RefusedRequestError):
+            scene.apply(request)
+        assert scene.state.certificates(HERE) == (good,)
+        assert scene.state.listener(THERE) is None
+    scene.apply(ReplaceCertificate(HERE, chained(leaf("c.test")), fingerprint.upper()))
+    assert scene.state.certificates(HERE) == (chained(leaf("c.test")),)
+    scene.apply(ReplaceDefaultCertificate(HERE, good))
+    scene.apply(RemoveCertificate(HERE, leaf("c.test").fingerprint))
+    assert scene.state.certificates(HERE) == ()
+
+
+def test_a_listener_that_comes_back_serves_what_it_served():
+    scene = Scene(secure(), AddCertificate(HERE, chained(leaf("a.test"))))
+    scene.apply(RemoveListener(HERE))
+    counters = TlsCounters()
+    scene.certificates.count(counters)
+    assert counters.expires_at == 0
+    scene.apply(secure())
+    scene.certificates.count(counters)
+    assert counters.expires_at > 0
+
+
+def test_backends_that_are_to_be_spoken_to_otherwise_begin_anew():
+    scene = Scene(AddHttpListener(listener()), AddCluster(Cluster("app")), AddBackend(backend()))
+    before = scene.applier.clusters["app"].backends
+    scene.apply(AddCluster(Cluster("app", sticky_session=True)))
+    assert scene.applier.clusters["app"].backends == before
+    scene.apply(AddCluster(Cluster("app", backend_tls=BackendTls())))
+    assert scene.pool.states == list(before)
+    assert scene.applier.clusters["app"].backends[0].backend == before[0].backend

@@ -1,0 +1,104 @@
+"""What listeners of TLS serve: judged before it is taken, and served from then on."""
+
+import pytest
+from twisted.logger import capturedLogs, formatEvent
+
+from sozutw.config.model import HttpListener, HttpsListener, InetAddress
+from sozutw.config.security import CertificateAndKey, TlsOptions
+from sozutw.config.state import RefusedRequestError
+from sozutw.listen.certificates import Certificates
+from sozutw.metrics.counters import TlsCounters
+from tests.fakes.certificates import END, NOW, chained, expired, leaf
+
+HERE = InetAddress("127.0.0.1", 8443)
+
+
+def https(**options: object) -> HttpsListener:
+    return HttpsListener(HttpListener(HERE), **options)  # type: ignore[arg-type]
+
+
+def make() -> Certificates:
+    return Certificates(lambda: NOW)
+
+
+def test_a_listener_s_certificates_come_go_and_are_replaced() -> None:
+    certificates = make()
+    certificates.open(HERE, certificates.prepare_listener(https()))
+    first, second = (certificates.prepare(chained(leaf("a.example", serial=n))) for n in (1, 2))
+    certificates.add(HERE, first)
+    certificates.replace(HERE, second, first.fingerprint)
+    counters = TlsCounters()
+    certificates.count(counters)
+    assert counters.expires_at == int(END.timestamp())
+    certificates.remove(HERE, second.fingerprint)
+    certificates.count(counters)
+    assert counters.expires_at == 0
+
+
+def test_the_default_may_be_replaced() -> None:
+    certificates = make()
+    listener = https(certificate=chained(leaf("a.example")))
+    certificates.open(HERE, certificates.prepare_listener(listener))
+    certificates.replace_default(HERE, certificates.prepare(chained(leaf("b.example"))))
+    assert certificates.context_of(HERE)() is not None
+
+
+def test_the_context_is_asked_for_anew_each_time() -> None:
+    certificates = make()
+    certificates.open(HERE, certificates.prepare_listener(https()))
+    context_of = certificates.context_of(HERE)
+    before = context_of()
+    certificates.open(HERE, certificates.prepare_listener(https()))
+    assert context_of() is not before
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        chained(expired("a.example")),
+        CertificateAndKey("nothing", "nothing"),
+        CertificateAndKey(leaf("a.example").pem, leaf("b.example", serial=9).key_pem()),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_its_reason(bad: CertificateAndKey) -> None:
+    certificates = make()
+    with pytest.raises(RefusedRequestError, match=r"the certificate is not taken: \w+"):
+        certificates.prepare(bad)
+    with pytest.raises(RefusedRequestError, match=r"the listener at 127\.0\.0\.1:8443 cannot be"):
+        certificates.prepare_listener(https(certificate=bad))
+
+
+def test_options_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(RefusedRequestError, match="cannot be served"):
+        make().prepare_listener(https(tls=TlsOptions(tls_versions=("SSL_V3",))))
+
+
+@pytest.mark.parametrize("is_telling", [False, True])
+def test_what_is_left_out_is_told_in_the_log_once_the_file_s_part_is_over(is_telling: bool) -> None:
+    certificates = make()
+    certificates.is_telling = is_telling
+    with capturedLogs() as events:
+        certificates.prepare_listener(https(tls=TlsOptions(groups_list=("x25519", "nonsense"))))
+    told = [formatEvent(event) for event in events]
+    expected = any("127.0.0.1:8443: " in text and "nonsense" in text for text in told)
+    assert expected is is_telling, told
+
+
+def test_what_is_not_open_is_closed_and_emptied_without_harm() -> None:
+    certificates = make()
+    certificates.close(HERE)
+    certificates.remove(HERE, "00")
+    counters = TlsCounters()
+    certificates.count(counters)
+    assert (counters.default_served, counters.expires_at) == (0, 0)
+
+
+def test_handshakes_with_the_built_in_certificate_stay_counted_when_the_listener_goes() -> None:
+    certificates = make()
+    contexts = certificates.prepare_listener(https())
+    contexts.default_served = 3
+    certificates.open(HERE, contexts)
+    certificates.close(HERE)
+    counters = TlsCounters()
+    certificates.count(counters)
+    assert counters.default_served == 3
