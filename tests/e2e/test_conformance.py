@@ -1,14 +1,31 @@
 """scripts/conformance with the real sozutw: Sōzu's words are taken, a broken file is refused."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
+import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from sozutw.transport.tls.selfsigned import make
 from tests.e2e.harness import ROOT
 
 SAMPLE = ROOT / "tests" / "fixtures" / "sozu-config.toml"
+
+
+def sample(folder: Path, *, days: int = 90) -> Path:
+    """Lay the sample out as Sōzu does, with certificates that are valid for so many days."""
+    assets = folder / "lib" / "assets"
+    assets.mkdir(parents=True)
+    held = make(["lolcatho.st"], time.time() - 86_400, days)
+    (assets / "certificate.pem").write_text(held.certificate)
+    (assets / "certificate_chain.pem").write_text(held.certificate)
+    (assets / "key.pem").write_text(held.key)
+    (folder / "bin").mkdir()
+    return Path(shutil.copy(SAMPLE, folder / "bin" / "config.toml"))
 
 
 def conformance(*paths: Path) -> tuple[int, str]:
@@ -26,11 +43,68 @@ def conformance(*paths: Path) -> tuple[int, str]:
 
 
 def test_the_sample_is_taken_and_a_broken_file_is_refused(tmp_path: Path) -> None:
-    status, output = conformance(SAMPLE)
-    assert (status, f"taken: {SAMPLE}" in output) == (0, True), output
-    broken = tmp_path / "broken.toml"
+    path = sample(tmp_path)
+    status, output = conformance(path)
+    assert (status, f"taken: {path}" in output) == (0, True), output
+    broken = path.with_name("broken.toml")
     broken.write_text(SAMPLE.read_text(encoding="utf-8") + '\n[clusters.x]\nprotocol = "smtp"\n')
-    status, output = conformance(broken, SAMPLE)
+    status, output = conformance(broken, path)
     assert status == 1, output
     assert f"refused: {broken}" in output
-    assert f"taken: {SAMPLE}" in output
+    assert f"taken: {path}" in output
+
+
+def test_the_sample_is_taken_though_the_certificate_beside_it_has_expired(tmp_path: Path) -> None:
+    """The one that comes with Sōzu has since 2015."""
+    path = sample(tmp_path, days=1)
+    status, output = conformance(path)
+    assert (status, f"taken: {path}" in output) == (0, True), output
+    assert "cannot be used: it expired on " in output
+
+
+# The scan of TLS itself takes a minute, and is nobody's test; what it makes of findings is.
+
+
+@pytest.fixture
+def scan() -> ModuleType:
+    path = ROOT / "scripts" / "tls_conformance.py"
+    spec = importlib.util.spec_from_file_location("tls_conformance", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_only_what_is_worse_than_self_signed_counts_for_testssl(scan: ModuleType) -> None:
+    def found(name: str, severity: str) -> dict[str, str]:
+        return {"id": name, "severity": severity, "finding": "told"}
+
+    harmless = [found("cert_chain_of_trust", "CRITICAL"), found("TLS1_3", "OK")]
+    assert scan.worse_of_testssl(harmless) == []
+    worse = [*harmless, found("TLS1", "LOW")]
+    assert scan.worse_of_testssl(worse) == ["testssl.sh: LOW TLS1: told"]
+
+
+def test_only_what_is_worse_than_self_signed_counts_for_sslyze(scan: ModuleType) -> None:
+    head = " COMPLIANCE AGAINST TLS CONFIGURATION\n\n    127.0.0.1:1: "
+    failed = f"{head}FAILED - Not compliant.\n"
+    chain = "        * certificate_path_validation: failed for CN=localhost.\n"
+    curves = "        * tls_curves: some are supported, but should be rejected.\n"
+    assert scan.worse_of_sslyze(f"{head}OK - Compliant.\n") == []
+    assert scan.worse_of_sslyze(failed + chain) == []
+    (worse,) = scan.worse_of_sslyze(failed + chain + curves)
+    assert worse.startswith("sslyze: tls_curves: ")
+    assert "no verdict" in scan.worse_of_sslyze(failed)[0]
+    assert "no verdict" in scan.worse_of_sslyze("a traceback")[0]
+
+
+def test_without_either_scanner_it_says_what_is_missing(
+    scan: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scan, "find_testssl", lambda: None)
+    monkeypatch.setattr(scan, "find_sslyze", lambda: None)
+    assert scan.main() == 3
+    said = capsys.readouterr().out
+    assert "apt-get install testssl.sh" in said
+    assert "sslyze is missing" in said

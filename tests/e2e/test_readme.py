@@ -20,16 +20,19 @@ COMMANDS = [
 ]
 
 
+PORTS = ("8080", "8443", "8000", "8001")
+
+
 def ports() -> dict[str, str]:
     """Return a free port for each that the README names; the real ones may be somebody's."""
-    reserved = [ReservedPort() for _ in range(3)]
+    reserved = [ReservedPort() for _ in PORTS]
     for port in reserved:
         port.close()
-    return dict(zip(("8080", "8000", "8001"), (str(r.port) for r in reserved), strict=True))
+    return dict(zip(PORTS, (str(r.port) for r in reserved), strict=True))
 
 
 def moved(text: str, to: dict[str, str]) -> str:
-    return re.sub(r"\b(8080|8000|8001)\b", lambda found: to[found.group()], text)
+    return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: to[found.group()], text)
 
 
 def only(prefix: str) -> str:
@@ -39,7 +42,7 @@ def only(prefix: str) -> str:
 
 def run(command: str, folder: Path, to: dict[str, str]) -> Process:
     """Start a command of the README in the checkout, as if its ports were free."""
-    environment = {"SOZUTW_DEMO_PORT": to["8080"]}
+    environment = {"SOZUTW_DEMO_PORT": to["8080"], "SOZUTW_DEMO_TLS_PORT": to["8443"]}
     words = shlex.split(command)
     words[0] = str(ROOT / words[0])
     return Process(words, folder, environment)
@@ -101,6 +104,7 @@ def test_the_first_command_gives_a_proxy_that_the_next_ones_ask(tmp_path: Path) 
         answers = {curl(only("curl -i"), to).partition("Hello from ")[2][:11] for _ in range(4)}
         assert answers == {"backend one", "backend two"}
         assert "data: tick from backend" in curl(only("curl -N"), to)
+        assert "Hello from backend" in curl(only("curl -k"), to)
         assert process.stop() == 0
 
 
