@@ -3,11 +3,14 @@
 import contextlib
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from bench.certificate import client_context
 from bench.processes import BenchError
 from bench.proxies import HOST, LARGE, ROOT, port_of
 
@@ -30,11 +33,12 @@ FIELDS_11 = (
 """With Host these are three and eleven fields, the latter as a browser sends them."""
 
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+_TO_LOOPBACK = ROOT / "bench" / "clients" / "loopback.lua"
 
 
 @dataclass(frozen=True)
-class WrkReport:
-    """What wrk printed."""
+class LoadReport:
+    """What wrk or ab printed."""
 
     requests: int
     seconds: float
@@ -43,7 +47,7 @@ class WrkReport:
     faults: tuple[str, ...]
 
 
-def parse_wrk(text: str) -> WrkReport:
+def parse_wrk(text: str) -> LoadReport:
     """Read wrk's report; anything that is not a good answer is a fault."""
     done = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m),", text)
     if done is None or int(done.group(1)) == 0:
@@ -55,7 +59,7 @@ def parse_wrk(text: str) -> WrkReport:
         )
     }
     faults = re.findall(r"(Socket errors:.*|Non-2xx.*)", text)
-    return WrkReport(
+    return LoadReport(
         int(done.group(1)),
         float(done.group(2)) * _UNITS[done.group(3)] / 1e3,
         percentiles["50"],
@@ -64,14 +68,41 @@ def parse_wrk(text: str) -> WrkReport:
     )
 
 
+def parse_ab(text: str) -> LoadReport:
+    """Read ab's report; anything that is not a good answer is a fault."""
+
+    def number(name: str) -> float:
+        found = re.search(rf"^{name}:? +([\d.]+)", text, re.MULTILINE)
+        return float(found.group(1)) if found else 0.0
+
+    if not number("Complete requests"):
+        raise BenchError(f"ab completed nothing:\n{text}")
+    if "TLSv1.3" not in text:
+        raise BenchError(f"ab did not speak TLS 1.3:\n{text}")
+    counts = {name: int(number(name)) for name in ("Failed requests", "Non-2xx responses")}
+    return LoadReport(
+        int(number("Complete requests")),
+        number("Time taken for tests"),
+        number(" +50%"),
+        number(" +99%"),
+        tuple(f"{name}: {count}" for name, count in counts.items() if count),
+    )
+
+
 @dataclass(frozen=True)
 class Load:
-    """Where loads run."""
+    """Where loads run, and the certificate that peers must show over TLS."""
 
     core: int
+    certificate: Path
+    is_tls: bool = False
 
     def _pinned(self, command: Sequence[str]) -> list[str]:
         return ["taskset", "-c", str(self.core), *command]
+
+    def _way(self, peer: str) -> tuple[object, ...]:
+        """Return how a client of ours reaches a peer."""
+        return port_of(peer, is_tls=self.is_tls), HOST, self.certificate if self.is_tls else ""
 
     def _client(self, name: str, *arguments: object) -> list[str]:
         client = [sys.executable, "-m", f"bench.clients.{name}", *map(str, arguments)]
@@ -90,24 +121,53 @@ class Load:
 
     def wrk(
         self, peer: str, path: str, seconds: int, fields: Sequence[str], *, keep_alive: bool = True
-    ) -> WrkReport:
+    ) -> LoadReport:
         """Ask for ``path`` as fast as answers come, over CONNECTIONS connections."""
         headers = [f"Host: {HOST}", *fields, *([] if keep_alive else ["Connection: close"])]
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
         command += [word for header in headers for word in ("-H", header)]
-        url = f"http://127.0.0.1:{port_of(peer)}{path}"
+        port = port_of(peer, is_tls=self.is_tls)
+        url = f"http://127.0.0.1:{port}{path}"
+        if self.is_tls:
+            command += ["-s", str(_TO_LOOPBACK)]
+            url = f"https://{HOST}:{port}{path}"
         return parse_wrk(self._run(self._pinned([*command, url]), seconds + 30))
+
+    def ab(self, peer: str, path: str, seconds: int) -> LoadReport:
+        """Ask for ``path`` by full handshakes, CONNECTIONS at a time: ab resumes no session."""
+        command = ["ab", "-q", "-r", f"-c{CONNECTIONS}", f"-t{seconds}", "-n1000000", "-fTLS1.3"]
+        command += ["-H", f"Host: {HOST}"]
+        url = f"https://127.0.0.1:{port_of(peer, is_tls=True)}{path}"
+        return parse_ab(self._run(self._pinned([*command, url]), seconds + 30))
+
+    def check_resumption(self, peer: str) -> None:
+        """Raise unless a session that ``peer`` gave is resumed by it."""
+        context = client_context(self.certificate)
+        session = None
+        for _ in range(2):
+            address = "127.0.0.1", port_of(peer, is_tls=True)
+            with (
+                socket.create_connection(address, timeout=10) as plain,
+                context.wrap_socket(plain, server_hostname=HOST, session=session) as connection,
+            ):
+                ask = f"GET /small HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+                connection.sendall(ask.encode())
+                while connection.recv(65536):
+                    pass
+                session, is_resumed = connection.session, connection.session_reused
+        if not is_resumed:
+            raise BenchError(f"{peer} resumes no session")
 
     def download(self, peer: str, times: int) -> tuple[int, float]:
         """Return the bytes of some downloads, and their seconds."""
-        told = json.loads(self._run(self._client("download", port_of(peer), HOST, LARGE[0], times)))
+        told = json.loads(self._run(self._client("download", *self._way(peer), LARGE[0], times)))
         if told["bytes"] != times * LARGE[1]:
             raise BenchError(f"{peer}: downloaded {told['bytes']} bytes")
         return told["bytes"], told["seconds"]
 
     def upload(self, peer: str, size: int, times: int) -> tuple[int, float]:
         """Return the bytes of some uploads, and their seconds."""
-        told = json.loads(self._run(self._client("upload", port_of(peer), HOST, size, times)))
+        told = json.loads(self._run(self._client("upload", *self._way(peer), size, times)))
         return told["bytes"], told["seconds"]
 
     def paced(self, peer: str, path: str, rate: int, seconds: float) -> dict[str, float]:
@@ -120,7 +180,7 @@ class Load:
     def idle(self, peer: str, path: str, count: int) -> Iterator[None]:
         """Hold ``count`` connections, each having done one request; raise if one was lost."""
         client = subprocess.Popen(
-            self._client("idle", port_of(peer), HOST, path, count),
+            self._client("idle", *self._way(peer), path, count),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

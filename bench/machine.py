@@ -84,6 +84,7 @@ def versions(root: Path) -> dict[str, str]:
         "kernel": platform.release(),
         "nginx": _first_match(["nginx", "-v"], r"nginx/(\S+)"),
         "haproxy": _first_match(["haproxy", "-v"], r"version (\S+)"),
+        "their openssl": _first_match(["openssl", "version"], r"OpenSSL (\S+)"),
         "wrk": _first_match(["wrk", "-v"], r"wrk (?:debian/)?(\S+)"),
         "sozutw": _first_match(
             ["git", "-C", str(root), "describe", "--always", "--dirty"], r"(\S+)"

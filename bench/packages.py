@@ -11,7 +11,14 @@ from pathlib import Path
 from bench.processes import BenchError
 
 # program: Debian's package
-PROGRAMS = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "taskset": "util-linux"}
+PROGRAMS = {
+    "nginx": "nginx",
+    "haproxy": "haproxy",
+    "wrk": "wrk",
+    "ab": "apache2-utils",
+    "openssl": "openssl",
+    "taskset": "util-linux",
+}
 INSTALL_SECONDS_MAX = 600
 
 # Debian's build flags do not tell in sysconfig that its python3 is built with PGO, but it is.
@@ -22,11 +29,17 @@ try:
     twisted = version("twisted")
 except PackageNotFoundError:
     twisted = None
+try:
+    from cryptography.hazmat.backends.openssl.backend import backend
+    openssl = backend.openssl_version_text()
+except ImportError:
+    openssl = None
 arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
 print(json.dumps({
     "name": f"{platform.python_implementation()} {platform.python_version()}",
     "is_pgo": "--enable-optimizations" in arguments or sys.base_prefix == "/usr",
     "twisted": twisted,
+    "openssl": openssl,
 }))
 """
 
@@ -39,6 +52,7 @@ class Interpreter:
     name: str
     is_pgo: bool
     twisted: str
+    openssl: str
 
 
 def find_programs() -> None:
@@ -100,5 +114,9 @@ def find_interpreter(root: Path, python: str | None, cache: Path) -> Interpreter
         folder = _make_environment(root, python or "python3", cache)
     told = json.loads(_run([str(folder / "bin" / "python"), "-c", DESCRIBE]))
     return Interpreter(
-        folder / "bin" / "sozutw", told["name"], told["is_pgo"], str(told["twisted"])
+        folder / "bin" / "sozutw",
+        told["name"],
+        told["is_pgo"],
+        str(told["twisted"]),
+        str(told["openssl"]).removeprefix("OpenSSL ").partition(" ")[0],
     )

@@ -49,11 +49,12 @@ def compare(
     faults: list[str] = []
     if scenario.is_warmed:
         for peer in asked:
-            scenario.run(Round(place, peer, WARM_UP, []))
+            scenario.run(Round(place, peer, WARM_UP, [], is_tls=scenario.is_tls))
     taken: list[dict[str, Measured]] = []
     for number in range(rounds):
         first = number % len(asked)
         order = asked[first:] + asked[:first]
-        taken.append({p: scenario.run(Round(place, p, extent, faults)) for p in order})
+        turns = (Round(place, p, extent, faults, is_tls=scenario.is_tls) for p in order)
+        taken.append({turn.peer: scenario.run(turn) for turn in turns})
         print(f"  {scenario.name}: round {number + 1} of {rounds}", flush=True)
     return Outcome(scenario, tuple(taken), tuple(faults))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.loads import FIELDS_3, FIELDS_11, Load
+from bench.loads import FIELDS_3, FIELDS_11, Load, LoadReport
 from bench.proxies import DIRECT, PAGE, SMALL, Place
 
 GIB = 1 << 30
@@ -25,19 +25,28 @@ class Extent:
     downloads: int = 5
     uploads: int = 3
     idle_connections: int = 5000
+    idle_tls_connections: int = 2000
 
 
-WARM_UP = Extent(1, 1.0, 1, 1, 100)
+WARM_UP = Extent(1, 1.0, 1, 1, 100, 100)
 
 
 class Round:
     """One peer's turn: runs a load, and takes the peer's processor time around it."""
 
-    def __init__(self, place: Place, peer: str, extent: Extent, faults: list[str]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        peer: str,
+        extent: Extent,
+        faults: list[str],
+        *,
+        is_tls: bool = False,
+    ) -> None:
         self.place = place
         self.peer = peer
         self.extent = extent
-        self.load = Load(place.load_core)
+        self.load = Load(place.load_core, place.certificate, is_tls)
         self._faults = faults
 
     def cpu_seconds(self) -> float:
@@ -46,8 +55,15 @@ class Round:
 
     def wrk(self, path: str, fields: tuple[str, ...], *, keep_alive: bool = True) -> Measured:
         """Return the cost of a request at full load."""
+        seconds = self.extent.seconds
+        return self.asked(
+            lambda: self.load.wrk(self.peer, path, seconds, fields, keep_alive=keep_alive)
+        )
+
+    def asked(self, ask: Callable[[], LoadReport]) -> Measured:
+        """Return the cost of a request of any load."""
         before = self.cpu_seconds()
-        report = self.load.wrk(self.peer, path, self.extent.seconds, fields, keep_alive=keep_alive)
+        report = ask()
         cpu = self.cpu_seconds() - before
         self._faults += [f"{self.peer}: {fault}" for fault in report.faults]
         return {
@@ -56,6 +72,23 @@ class Round:
             "p50_ms": report.p50_ms,
             "p99_ms": report.p99_ms,
         }
+
+    def held(self, path: str, count: int) -> Measured:
+        """
+        Return what an idle connection holds.
+
+        The process is fresh each time: memory that an earlier load has left would be used again.
+        """
+        self.place.restart(self.peer)
+        with self.load.idle(self.peer, path, 20):
+            pass
+        time.sleep(SETTLE_SECONDS)
+        process = self.place.running[self.peer]
+        before = process.rss_kib()
+        with self.load.idle(self.peer, path, count):
+            time.sleep(SETTLE_SECONDS)
+            held = process.rss_kib()
+        return {"rss_kib_per_connection": (held - before) / count, "rss_mib_at_rest": before / 1024}
 
     def bulk(self, move: Callable[[], tuple[int, float]]) -> Measured:
         """Return the cost of a GiB."""
@@ -87,18 +120,7 @@ def upload(turn: Round) -> Measured:
 
 
 def idle(turn: Round) -> Measured:
-    """A fresh process each time: memory that an earlier load has left would be used again."""
-    turn.place.restart(turn.peer)
-    with turn.load.idle(turn.peer, PAGE[0], 20):
-        pass
-    time.sleep(SETTLE_SECONDS)
-    process = turn.place.running[turn.peer]
-    before = process.rss_kib()
-    count = turn.extent.idle_connections
-    with turn.load.idle(turn.peer, PAGE[0], count):
-        time.sleep(SETTLE_SECONDS)
-        held = process.rss_kib()
-    return {"rss_kib_per_connection": (held - before) / count, "rss_mib_at_rest": before / 1024}
+    return turn.held(PAGE[0], turn.extent.idle_connections)
 
 
 def modest_rate(turn: Round) -> Measured:
@@ -139,6 +161,7 @@ class Scenario:
     rounds_min: int = 3
     has_direct: bool = False
     is_warmed: bool = True
+    is_tls: bool = False
 
 
 BOTH = ("nginx", "haproxy")

@@ -2,28 +2,29 @@
 
 import json
 import socket
+import ssl
 import sys
 
-from bench.clients.responses import connect, read_small, request
+from bench.clients.responses import Way, read_small, request
 
 
 def is_idle(connection: socket.socket) -> bool:
     """Return whether the connection is open and has nothing to read."""
     connection.setblocking(False)
     try:
-        connection.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
+        connection.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
     return False
 
 
-def main(port: int, host: str, path: str, count: int) -> None:
+def main(way: Way, host: str, path: str, count: int) -> None:
     ask = request("GET", path, host)
     connections = []
     for _ in range(count):
-        connection = connect(port)
+        connection = way.connect()
         connection.sendall(ask)
         read_small(connection)
         connections.append(connection)
@@ -33,4 +34,4 @@ def main(port: int, host: str, path: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(Way(int(sys.argv[1]), *sys.argv[2:4]), sys.argv[2], sys.argv[4], int(sys.argv[5]))

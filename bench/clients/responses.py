@@ -3,6 +3,8 @@
 import re
 import socket
 
+from bench.certificate import client_context
+
 HEAD_BYTES_MAX = 65536
 CLIENT_SECONDS_MAX = 30.0
 
@@ -41,6 +43,28 @@ def connect(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=CLIENT_SECONDS_MAX)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
+
+
+class Way:
+    """How clients reach a peer: plainly or, with its certificate, over TLS 1.3."""
+
+    def __init__(self, port: int, host: str, certificate: str = "") -> None:
+        self._port = port
+        self._host = host
+        # One for all connections, as a real client has it: its memory is not what is measured.
+        self._context = client_context(certificate) if certificate else None
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether what arrives is read by a library, and not by the kernel alone."""
+        return self._context is not None
+
+    def connect(self) -> socket.socket:
+        """Return a connection that is ready for requests; over TLS none resumes another."""
+        connection = connect(self._port)
+        if self._context is None:
+            return connection
+        return self._context.wrap_socket(connection, server_hostname=self._host)
 
 
 def read_small(connection: socket.socket) -> int:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from bench.clients.responses import connect, read_small, request
+from bench.clients.responses import Way, read_small, request
 
 CHUNK = bytes(64 << 10)
 
@@ -25,9 +25,9 @@ def upload(connection: socket.socket, ask: bytes, size: int) -> int:
     return size
 
 
-def main(port: int, host: str, size: int, times: int) -> None:
+def main(way: Way, host: str, size: int, times: int) -> None:
     ask = request("POST", "/sink", host, size)
-    with connect(port) as connection:
+    with way.connect() as connection:
         started = time.perf_counter()
         total = sum(upload(connection, ask, size) for _ in range(times))
         seconds = time.perf_counter() - started
@@ -35,4 +35,4 @@ def main(port: int, host: str, size: int, times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Way(int(sys.argv[1]), *sys.argv[2:4]), sys.argv[2], int(sys.argv[4]), int(sys.argv[5]))
