@@ -74,17 +74,21 @@ class WrappedEndpoint:
         try:
             self.connection.do_handshake()
         except SSL.Error as error:
-            fault = _fault(error)
-            if isinstance(fault, BlockingIOError):
-                raise fault from None
-            if fault is None or getattr(fault, "cause", TRUNCATED) == TRUNCATED:
-                fault = TlsError(EOF, "the other side ended the connection in the handshake")
-            fault = self._explained(fault)
-            self._broken = fault
-            raise fault from None
+            # No name here holds what is raised: it would hold this frame, for the collector.
+            raise self._handshake_fault(error) from None
         finally:
             # The callbacks of contexts run in there; whatever they left is nobody's fault.
             self._drain()
+
+    def _handshake_fault(self, error: SSL.Error) -> OSError:
+        """Return why the handshake does not go on, and keep it if that is for good."""
+        fault = _fault(error)
+        if isinstance(fault, BlockingIOError):
+            return fault
+        if fault is None or getattr(fault, "cause", TRUNCATED) == TRUNCATED:
+            fault = TlsError(EOF, "the other side ended the connection in the handshake")
+        fault = self._broken = self._explained(fault)
+        return fault
 
     def read(self, size: int) -> bytes:
         """
@@ -96,9 +100,12 @@ class WrappedEndpoint:
             data = self.connection.recv(size)
         except SSL.Error as error:
             fault = self._judged(_fault(error))
-            if fault is not None:
+            if fault is None:
+                return b""
+            try:
                 raise fault from None
-            return b""
+            finally:
+                del fault  # It holds this frame.
         if self.connection.pending():
             self.owes |= HAS_MORE
         return data
@@ -151,6 +158,7 @@ class WrappedEndpoint:
         """
         if self._broken is None:
             self.connection.set_shutdown(_CLOSED_IN_ORDER)
+        self._broken = None  # Its traceback holds frames that hold us.
 
     # Faults.
 

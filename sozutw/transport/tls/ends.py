@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHandshakeListener, IProtocol
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocol
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -21,10 +21,9 @@ from sozutw.transport.outflow import FULL_FOR_NOW
 from sozutw.transport.stream import READ_BYTES, StreamTransport
 from sozutw.transport.tls.causes import EOF, PLAIN_HTTP, TlsError, WantRead, WantWrite
 from sozutw.transport.tls.library import HAS_MORE, WRITE_WANTS_READ, Endpoint, facts
+from sozutw.transport.tls.lingering import lingerers_of
 from sozutw.wire.tls import TlsFacts
 
-LINGER_SECONDS: Final = 2.0
-"""How long the peer's end is waited for after ours."""
 READ_AWAY_BYTES_MAX: Final = 64 * 1024
 """What the peer may still send meanwhile."""
 
@@ -50,7 +49,6 @@ class TlsEnds(StreamTransport):
         "_phase",
         "_read_away_left",
         "_reason",
-        "_timer",
         "_verify",
         "_waits_for_room",
         "_wants_to_say_done",
@@ -78,7 +76,6 @@ class TlsEnds(StreamTransport):
         self._phase: int = HANDSHAKE
         self._has_begun = False
         self._reason = DONE
-        self._timer: IDelayedCall | None = None
         self._read_away_left = READ_AWAY_BYTES_MAX
         self._waits_for_room = False
         """In the handshake: for room instead of bytes."""
@@ -224,11 +221,11 @@ class TlsEnds(StreamTransport):
         """Wait for the peer's end, and tell ``reason`` then."""
         self._phase = LINGERING
         self._reason = reason
-        self._timer = self.reactor.callLater(LINGER_SECONDS, self._time_is_up)
+        lingerers_of(self.reactor).add(self)
         self.reactor.addReader(self)
 
-    def _time_is_up(self) -> None:
-        self._timer = None
+    def linger_is_over(self) -> None:
+        """The peer has not ended in time."""
         self._lose(self._reason)
 
     def _read_away(self) -> None:
@@ -266,9 +263,7 @@ class TlsEnds(StreamTransport):
             with suppress(OSError):
                 self._endpoint.say_done()
         self._phase = OVER
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        lingerers_of(self.reactor).remove(self)
         self._endpoint.close()
         super()._lose(reason)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite
-from sozutw.transport.tls.direct import IS_DIRECT, DirectEndpoint, is_resumed
+from sozutw.transport.tls.direct import IS_DIRECT, DirectEndpoint, is_resumed, settled
 from sozutw.transport.tls.endpoint import (
     HAS_MORE,
     READ_WANTS_WRITE,
@@ -53,12 +53,8 @@ else:
 
 def facts(connection: SSL.Connection, *, is_server: bool) -> TlsFacts:
     """Return what a handshake that is over has settled."""
-    sni = connection.get_servername() or b""
     return _facts(
-        connection.get_protocol_version_name(),
-        connection.get_cipher_name() or "",
-        sni.decode("ascii", "replace").lower(),
-        connection.get_alpn_proto_negotiated().decode("ascii", "replace"),
+        *settled(connection),
         is_resumed(connection),
         getattr(connection.get_app_data(), "names", frozenset()),
         _client_certificate(connection) if is_server else None,
@@ -67,7 +63,25 @@ def facts(connection: SSL.Connection, *, is_server: bool) -> TlsFacts:
 
 # Most connections of a listener settle the same thing: one value serves them all, which makes an
 # idle one a third of a KiB smaller.
-_facts = lru_cache(KNOWN_FACTS_MAX)(TlsFacts)
+@lru_cache(KNOWN_FACTS_MAX)
+def _facts(
+    version: bytes,
+    cipher: bytes,
+    sni: bytes,
+    alpn: bytes,
+    is_resumed: bool,
+    names: frozenset[str],
+    client: ClientCertificate | None,
+) -> TlsFacts:
+    return TlsFacts(
+        version.decode("ascii"),
+        cipher.decode("ascii"),
+        sni.decode("ascii", "replace").lower(),
+        alpn.decode("ascii", "replace"),
+        is_resumed,
+        names,
+        client,
+    )
 
 
 def _client_certificate(connection: SSL.Connection) -> ClientCertificate | None:

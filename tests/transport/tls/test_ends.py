@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer
 
 from sozutw.transport.losses import DONE, lost_by
-from sozutw.transport.tls import binding, ends
+from sozutw.transport.tls import binding
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite
 from sozutw.transport.tls.ends import PLAIN_HTTP_ANSWER, READ_AWAY_BYTES_MAX
+from sozutw.transport.tls.lingering import LINGER_SECONDS
 from tests.fakes.benches import HalfCloseableRecorder, Producer, Recorder
 from tests.fakes.certificates import leaf, root
 from tests.fakes.loops import LOOPS, HandRunLoop, loop_named
@@ -242,7 +243,7 @@ def test_a_refused_client_stays_for_two_seconds_at_most(scripted: MakeScripted) 
     bench.readable()
     bench.writable()
     assert bench.transport.disconnecting
-    bench.turn(ends.LINGER_SECONDS - 0.1)
+    bench.turn(LINGER_SECONDS - 0.1)
     assert bench.protocol.lost is None
     bench.transport.doWrite()
     assert bench.wants() == "r"
@@ -300,7 +301,7 @@ def test_the_peers_end_is_waited_for_two_seconds_at_most(scripted: MakeScripted)
     bench.endpoint.will("say_done", None)
     bench.transport.loseConnection()
     bench.turn()
-    bench.turn(ends.LINGER_SECONDS - 0.1)
+    bench.turn(LINGER_SECONDS - 0.1)
     assert bench.protocol.lost is None
     bench.turn(0.1)
     assert bench.protocol.events == ["made", ("lost", ConnectionDone)]
