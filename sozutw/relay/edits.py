@@ -41,13 +41,15 @@ class Provenance:
         own = self.ip = ip.encode()
         # Hot: two formattings for each new connection.
         host = b"[%b]" % own if b":" in own else own
-        self.element = b'proto=%b;for="%b:%d";by=%b' % (listener.scheme, host, port, listener.by)
+        element = b'proto=%b;for="%b:%d";by=%b' % (listener.scheme, host, port, listener.by)
         proxies = listener.listener.trusted_proxies
         self.is_trusted = bool(proxies) and _is_in(ip, proxies)
+        self.element = element if self.is_trusted else b""
+        """Forwarded's part for this client; kept only where it is added to others."""
         self.client_line = b"" if client is None else client_line(client)
         self.lines = b"X-Forwarded-For: %b\r\nForwarded: %b\r\n%b%b%b" % (
             own,
-            self.element,
+            element,
             b"X-Real-IP: %b\r\n" % own if listener.listener.send_x_real_ip else b"",
             listener.port_and_proto,
             self.client_line,

@@ -343,7 +343,7 @@ class Exchange(Tunnelling):
             return True
         if not self._means.address_counts.enter(route.cluster_id, session.source, places):
             return False
-        session.clusters.add(route.cluster_id)
+        session.clusters |= {route.cluster_id}
         return True
 
     def _connect(self, hung_up: BackSide | None) -> None:

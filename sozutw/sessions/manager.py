@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.sessions.limits import AddressCounts, evicted_at_once, resume_below
-from sozutw.sessions.session import GONE, Session
+from sozutw.sessions.session import GONE, NOWHERE, Session
 from sozutw.sessions.tokens import Token, Tokens
 
 
@@ -153,7 +153,7 @@ class SessionManager(Service):
         session.connection = GONE
         if session.clusters:
             self.address_counts.leave(session.clusters, session.source)
-            session.clusters.clear()
+            session.clusters = NOWHERE
         self._leaving.discard(session)
         if self._was_full and len(self._admitted) < self._resume_below:
             self._was_full = False

@@ -49,6 +49,8 @@ class Gone:
 
 
 GONE: Final = Gone()
+NOWHERE: Final = frozenset[str]()
+"""The clusters where most sessions hold a place: one value for all of them, 200 bytes less each."""
 
 
 class Session:
@@ -76,7 +78,7 @@ class Session:
         """Names the session in access logs."""
         self.token: Token | None = None
         self.leases: set[Token] = set()
-        self.clusters: set[str] = set()
+        self.clusters = NOWHERE
         """The clusters where this session holds a place (sessions.limits.AddressCounts)."""
 
 

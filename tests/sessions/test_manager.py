@@ -302,7 +302,7 @@ def test_places_at_clusters_are_given_back_with_the_session():
     manager, _ = make()
     client = admitted(manager)
     assert manager.address_counts.enter("app", client.session.source, 1)
-    client.session.clusters.add("app")
+    client.session.clusters |= {"app"}
     client.leave()
     assert manager.address_counts.total() == 0
     assert client.session.clusters == set()

@@ -17,7 +17,7 @@ def test_a_session_begins_without_token_lease_or_place():
 def test_two_sessions_share_nothing_and_are_told_apart():
     one, other = (Session(GONE, "a", "a:1", 0.0, b"") for _ in range(2))
     one.leases.add(1)
-    one.clusters.add("app")
+    one.clusters |= {"app"}
     assert not other.leases
     assert not other.clusters
     assert one != other
