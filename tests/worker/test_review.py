@@ -37,8 +37,13 @@ def test_connections_that_rest_give_way_when_there_are_as_many_as_clients_may_co
 def test_no_x_forwarded_field_of_a_stranger_reaches_a_backend() -> None:
     world = FakeWorld("A")
     client = world.client()
-    client.get(extra=b"X-Forwarded-Ssl: on\r\nx-forwarded-Prefix: /e\r\nX-Mine: 1\r\n")
+    client.get(
+        extra=b"X-Forwarded-Ssl: on\r\nx-forwarded-Prefix: /e\r\nX-Mine: 1\r\n"
+        b"X_Forwarded_For: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nContent_Length: 6\r\n"
+    )
     request = world.connect().value().lower()
+    assert b"_" not in request
+    assert b"6.6.6.6" not in request
     assert b"x-forwarded-ssl" not in request
     assert b"x-forwarded-prefix" not in request
     assert b"x-mine: 1" in request

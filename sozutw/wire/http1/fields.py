@@ -44,7 +44,10 @@ CLIENT_CLAIMS: Final = frozenset(
 """What the proxy itself writes, or reads, in a request."""
 
 OTHER_CLAIMS: Final = b"x-forwarded-*"
-"""Under this name stand the whole lines of X-Forwarded fields that are not in CLIENT_CLAIMS."""
+"""
+Under this name stand whole lines: X-Forwarded fields that are not in CLIENT_CLAIMS, and whatever
+is one of those that decide something but for an underscore in the place of a hyphen.
+"""
 
 UNREMOVABLE: Final = (
     FRAMING
@@ -133,8 +136,11 @@ def sort_fields(  # noqa: C901 - Hot: one frame for all fields
             if not lower or b"\0" in lower:
                 raise WireError("a field name that is not a token")
             name = name_of(lower, _KEPT)
-            if claims and lower.startswith(b"x-forwarded-") and not name:
-                name, value = claims, line
+            if claims and not name:
+                # Many a server behind us cannot tell X_Real_IP from X-Real-IP.
+                plain = lower.replace(b"_", b"-")
+                if plain.startswith(b"x-forwarded-") or (plain != lower and name_of(plain)):
+                    name, value = claims, line
         if not colon:
             raise WireError("a field without a colon")
         if not name:

@@ -250,3 +250,14 @@ def test_other_x_forwarded_fields_are_set_apart_where_they_matter() -> None:
     responses = sort_of_fields(())
     assert sort_fields(b"X-Forwarded-Ssl: on", responses, 9, lines) == {}
     assert lines == [b"X-A: 1", b"X-Forwarded-Ssl: on"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"X_Real_IP: 1", b"x_forwarded_for: 1", b"X-Forwarded_Client-Cert: 1", b"Content_Length: 5"],
+)
+def test_a_field_that_imitates_one_that_counts_is_set_apart(line: bytes) -> None:
+    lines: list[bytes] = []
+    table = sort_of_fields({OTHER_CLAIMS, b"x-real-ip", b"content-length", b"x-forwarded-for"})
+    assert sort_fields(line + b"\r\nMy_Own: 1", table, 9, lines) == {OTHER_CLAIMS: (line,)}
+    assert lines == [b"My_Own: 1"]
