@@ -163,7 +163,7 @@ def _take_anybody(_connection: SSL.Connection) -> None:
 def _verify_for(name: str) -> Verify:
     def verify(connection: SSL.Connection) -> None:
         failure = binding.verification_failure(connection)
-        if failure is not None:  # pragma: no cover - the handshake has failed before
+        if failure is not None:  # the handshake has failed before
             raise CertificateError(failure)
         certificate = connection.get_peer_certificate(as_cryptography=True)
         if certificate is None:

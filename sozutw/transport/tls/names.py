@@ -174,7 +174,7 @@ class _Reading:
         translate: Callable[[str], str],
         is_known: Callable[[str], bool],
     ) -> Iterable[str]:
-        if not binding.has_lists():  # pragma: no cover
+        if not binding.has_lists():
             if asked:
                 self.warnings.append(f"{key}: the library cannot be told, and chooses itself")
             return ()
