@@ -6,7 +6,6 @@ or in neither. It must not know what an exchange is for. Its story is told in
 backend/LIFECYCLE.md.
 """
 
-import errno
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
@@ -25,11 +24,10 @@ from sozutw.config.security import BackendTls
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.ports import BackOwner, BackSide, DialFailure
 from sozutw.sessions.manager import SessionManager
-from sozutw.transport.losses import NotSecuredError
+from sozutw.transport.losses import OUT_OF_DESCRIPTORS, NotSecuredError
 from sozutw.transport.patience import Wheel
 from sozutw.transport.socket_facts import is_still_open
 
-OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 LOOK_AFTER_SECONDS: Final = 0.05
 """An idle connection is looked at before its next request when it was idle for so long."""
 
@@ -163,6 +161,7 @@ class Connector:
         assert isinstance(hung_up, Http1BackendConnection)
         assert hung_up.token is not None
         self.sessions.forget(hung_up.token)
+        self._note_loss(hung_up)
         hung_up.detach()
         connection = self._fresh(state)
         token = self._issue()
@@ -282,8 +281,14 @@ class Connector:
         token = connection.token
         if token is not None:
             self.sessions.forget(token)
+        self._note_loss(connection)
         self.pool.drop(connection)
         self._count()
+
+    def _note_loss(self, connection: Http1BackendConnection) -> None:
+        """A backend may say in the language of TLS, after its handshake, that it refuses us."""
+        if connection.loss_text:
+            self._failed(connection.state, self._now())
 
     def _count(self) -> None:
         self._counters.backend_connections = len(self.pool)

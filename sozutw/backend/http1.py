@@ -32,7 +32,6 @@ SPLICED_BYTES_MIN: Final = 256 * 1024
 
 ROUND_TRIP_SECONDS: Final = 1.0
 """A round trip is measured at most so often on one connection."""
-
 KNOWN_BYTES_MAX: Final = 2048
 """A longer head is not kept for comparison with the next one."""
 
@@ -69,6 +68,7 @@ class Http1BackendConnection(Protocol):
         self.is_open = False
         self.is_reused = False
         self.response_bytes = 0
+        self.loss_text = ""
         self.round_trip_us = 0
         self._measured_at = -inf
         self.dial: Any = None
@@ -87,8 +87,7 @@ class Http1BackendConnection(Protocol):
         self._method = b""
         self._left = 0
         self._interims = 0
-        self.is_reusable = False
-        """Whether it can serve another exchange, as far as the last one tells."""
+        self.is_reusable = False  # As far as the last exchange tells.
         self.is_paused = False
         self.is_full = False
         self._sink: Sink = self._receive_unexpected
@@ -421,6 +420,8 @@ class Http1BackendConnection(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self._is_dropped:
+            if not (self.is_reused or self.response_bytes):
+                self.loss_text = getattr(reason.value, "tls_text", "")
             self._ended(cleanly=isinstance(reason.value, ConnectionDone))
         self.dataReceived = ignore  # type: ignore[method-assign]
         self.transport = None

@@ -33,13 +33,16 @@ _ARRAY: Final = 2
 
 
 class Positions:
-    """Line numbers by path."""
+    """Line numbers by path; the text is read when the first is asked for, which is seldom."""
 
-    def __init__(self, lines: dict[Path, int]) -> None:
-        self._lines = lines
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines: dict[Path, int] | None = None
 
     def line(self, path: Path) -> int:
         """Return the line of ``path``, or of the innermost thing around it that was written."""
+        if self._lines is None:
+            self._lines = _Reader(self._text).read()
         while path:
             line = self._lines.get(path)
             if line is not None:
@@ -50,7 +53,7 @@ class Positions:
 
 def read_positions(text: str) -> Positions:
     """Return the positions in ``text``, which ``tomllib`` has accepted."""
-    return Positions(_Reader(text).read())
+    return Positions(text)
 
 
 class _Reader:

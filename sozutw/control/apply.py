@@ -5,6 +5,7 @@ The configuration's own state changes first, whole or not at all; the live objec
 They are replaced, never edited: what is under way keeps the Route that it started with.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
@@ -77,6 +78,9 @@ class Certificates(Protocol):
     def prepare(self, held: CertificateAndKey) -> Any:
         """Judge a certificate; raises RefusedRequestError, and changes nothing."""
 
+    def prepare_known(self, held: Iterable[CertificateAndKey]) -> list[Any]:
+        """Judge certificates that were taken before; those that may not be served any more fall."""
+
     def open(self, address: InetAddress, contexts: Any) -> None:
         """Serve at this address with what ``prepare_listener`` returned."""
 
@@ -146,7 +150,7 @@ class Applier:
             case AddHttpsListener(listener):
                 held = self.state.certificates(listener.address)
                 contexts = self._certificates.prepare_listener(listener)
-                return contexts, [self._certificates.prepare(each) for each in held]
+                return contexts, self._certificates.prepare_known(held)
             case (
                 AddCertificate(_, certificate)
                 | ReplaceCertificate(_, certificate, _)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from sozutw.metrics.counters import TlsCounters
@@ -36,7 +37,9 @@ def lost(counters: TlsCounters, facts: TlsFacts | None, reason: Failure) -> None
     counters.https_sessions -= 1
     if facts is None:
         counters.handshakes_under_way -= 1
-        _count(counters.failed, getattr(reason.value, "cause", "other"))
+        # Without a fault of the client's: it was we who closed, since it took too long.
+        otherwise = "timeout" if isinstance(reason.value, ConnectionDone) else "other"
+        _count(counters.failed, getattr(reason.value, "cause", otherwise))
 
 
 def _count(counts: dict[str, int], name: str) -> None:

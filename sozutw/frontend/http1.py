@@ -381,7 +381,7 @@ class Http1FrontendConnection(Closing):
         """Finish the exchange that is under way, then close; close now if there is none."""
         self.is_draining = True
         if self._exchange is None and not self._is_over:
-            self._close()
+            self._close(at_once=True)
 
     # Between requests, and at the end.
 

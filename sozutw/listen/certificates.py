@@ -5,7 +5,7 @@ It must not know what a handshake is: ``transport.tls`` makes the contexts. That
 loaded when the first listener of TLS comes, since a plain proxy does without its 12 MiB.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -62,6 +62,16 @@ class Certificates:
             return load(held, self._now())
         except CertificateError as error:
             raise RefusedRequestError(f"the certificate is not taken: {error}") from None
+
+    def prepare_known(self, held: Iterable[CertificateAndKey]) -> "list[LoadedCertificate]":
+        """Return what was taken before, but for what has expired meanwhile, which is logged."""
+        ready = []
+        for each in held:
+            try:
+                ready.append(self.prepare(each))
+            except RefusedRequestError as error:
+                _log.warn("left out: {error}", error=error)
+        return ready
 
     def open(self, address: InetAddress, contexts: "ServerContexts") -> None:
         """Serve with these at this address, in the place of others if there are any."""

@@ -4,8 +4,10 @@ The operator's file, read and judged: one verdict for every command that takes o
 ``config.file`` does not touch the disk; this does.
 """
 
+import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +49,8 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
     checks = Checks(
         check_regex, check_answer, check_certificate, check_authorities, check_tls_options
     )
-    loaded = load(text, path, _read, checks, skip_unsupported=skip_unsupported)
+    with _collector_at_rest():
+        loaded = load(text, path, _read, checks, skip_unsupported=skip_unsupported)
     if loaded.config is not None:
         listeners = len(loaded.config.listeners) + len(loaded.config.https_listeners)
         try:
@@ -60,6 +63,18 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
             idle = Problem(1, Severity.WARNING, "there is no listener, so nothing is served")
             return Verdict(path, loaded.config, (idle, *loaded.problems))
     return Verdict(path, loaded.config, loaded.problems)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep the collector of cycles from walking again and again through all that is read."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def check_certificate(held: CertificateAndKey) -> str | None:

@@ -70,7 +70,7 @@ class Provenance:
         others = fields.x_forwarded_others
         if self.client_line:
             # What the proxy in front says of a certificate is not about the one that we saw.
-            others = tuple(line for line in others if not line.lower().startswith(_CLIENT_NAME))
+            others = tuple([line for line in others if not _is_client_line(line)])
         kept += others
         listener = self.listener
         own = b"X-Forwarded-For: %b%b\r\nForwarded: %b%b\r\n%b%b%b%b" % (
@@ -97,6 +97,10 @@ def client_line(client: ClientCertificate) -> bytes:
     quoted = subject.translate(None, _CONTROLS).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     hashed = client.fingerprint.encode()
     return b'X-Forwarded-Client-Cert: Hash=%b;Subject="%b"\r\n' % (hashed, quoted)
+
+
+def _is_client_line(line: bytes) -> bool:
+    return line.lower().replace(b"_", b"-").startswith(_CLIENT_NAME)
 
 
 def _is_in(ip: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

@@ -33,6 +33,8 @@ class Ending(Account):
             self._refuse(BAD_GATEWAY, f"backend tls: {self._failure_text}")
         elif self._failure is not None:
             self._refuse(UNAVAILABLE, "no backend could be reached")
+        elif self._failure_text:
+            self._refuse(BAD_GATEWAY, f"backend tls: {self._failure_text}")
         else:
             self._refuse(BAD_GATEWAY, "backend closed before its response")
 

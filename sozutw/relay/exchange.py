@@ -453,9 +453,12 @@ class Exchange(Tunnelling):
         ):
             self._tried += (back.state,)
             self._failure = None
+            self._failure_text = back.loss_text
             self._connect(back)
             return
-        self._refuse(BAD_GATEWAY, "backend closed before its response")
+        tls = back.loss_text
+        reason = f"backend tls: {tls}" if tls else "backend closed before its response"
+        self._refuse(BAD_GATEWAY, reason)
 
     # Ending well.
 

@@ -123,6 +123,8 @@ class BackSide(Protocol):
     """Whether the backend does not read what was written; ``back_drained`` tells the end of it."""
     response_bytes: int
     """How many bytes have come since the request was sent."""
+    loss_text: str
+    """How TLS broke before a fresh connection gave anything; empty otherwise."""
     round_trip_us: int
     write: Sink
 

@@ -22,12 +22,11 @@ from sozutw.config.model import BackendAddress, UnixAddress
 from sozutw.config.security import BackendTls
 from sozutw.transport.hand_over import hand_over
 from sozutw.transport.loop import Loop, close_later
-from sozutw.transport.losses import failure
+from sozutw.transport.losses import OUT_OF_DESCRIPTORS, NotSecuredError, failure
 from sozutw.transport.names import Names
 from sozutw.transport.stream import StreamTransport
 
 _UNDER_WAY = frozenset((0, errno.EINPROGRESS, errno.EALREADY))
-_OUT_OF_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 class DialOwner(Protocol):
@@ -219,7 +218,7 @@ class Dial:
             self._reactor.addWriter(self)
 
     def _local_failure(self, fault: OSError) -> Failure:
-        if fault.errno not in _OUT_OF_DESCRIPTORS:
+        if fault.errno not in OUT_OF_DESCRIPTORS:
             return failure(error.ConnectError(fault.errno, str(fault)))  # type: ignore[no-untyped-call]
         # Not the backend's fault, and no other address would fare better.
         self._dialler.no_descriptor_total += 1
@@ -235,7 +234,12 @@ class Dial:
 
     def _time_is_up(self) -> None:
         self._call = None
-        self._reason = failure(error.TimeoutError())  # type: ignore[no-untyped-call]
+        if self._handshake is None:
+            self._reason = failure(error.TimeoutError())  # type: ignore[no-untyped-call]
+        else:
+            self._reason = failure(
+                NotSecuredError("its handshake took longer than the connect may")
+            )
         if self._socket is not None or self._handshake is not None:
             self._close_socket()
             self._try_next()

@@ -39,10 +39,10 @@ def test_a_client_may_settle_no_protocol_and_resume_nothing() -> None:
 
 def test_a_handshake_that_fails_is_counted_by_its_cause() -> None:
     counters = TlsCounters()
-    for fault in (BrokenError(), BrokenError(), ConnectionLost()):
+    for fault in (BrokenError(), BrokenError(), ConnectionLost(), ConnectionDone()):
         handshake.begun(counters)
         handshake.lost(counters, None, Failure(fault))
-    assert counters.failed == {"no_alpn": 2, "other": 1}
+    assert counters.failed == {"no_alpn": 2, "other": 1, "timeout": 1}
     assert (counters.https_sessions, counters.handshakes_under_way) == (0, 0)
 
 

@@ -180,6 +180,7 @@ class FakeBack(Spoken):
         self.is_full = False
         self.response_bytes = 0
         self.round_trip_us = 9
+        self.loss_text = ""
         self.sent_nothing = False
         self.held_up = False
         self.early = b""

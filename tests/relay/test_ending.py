@@ -11,7 +11,7 @@ from sozutw.config.model import (
     Settings,
 )
 from sozutw.config.requests import AddHttpFrontend
-from sozutw.transport.losses import NotSecuredError
+from sozutw.transport.losses import NotSecuredError, SecureLossError
 from tests.fakes.worker import LISTENER, FakeWorld
 from tests.worker.scenes import kept_alive
 
@@ -129,4 +129,15 @@ def test_a_backend_that_is_not_who_it_should_be_is_a_502_that_says_why():
     world.refuse("A", NotSecuredError("it expired"))
     assert client.answer()[0] == 502
     assert world.records[0].message == "backend tls: it expired"
+    world.assert_baseline()
+
+
+def test_a_backend_that_refuses_us_after_its_handshake_is_a_502_that_says_so():
+    world = FakeWorld("A", settings=Settings(dials_max=1))
+    client = world.client()
+    client.get()
+    world.connect("A").lose(SecureLossError("certificate required"))
+    world.check()
+    assert client.answer()[0] == 502
+    assert world.records[0].message == "backend tls: certificate required"
     world.assert_baseline()

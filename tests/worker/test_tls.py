@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from sozutw.config.model import HttpListener, HttpsListener, Timeouts
+from sozutw.config.model import HttpListener, HttpsListener, Settings, Timeouts
 from sozutw.config.security import Hsts
+from sozutw.transport.losses import SecureLossError
 from sozutw.wire.tls import ClientCertificate, TlsFacts
 from tests.fakes.worker import LISTENER, FakeWorld, ok
 
@@ -116,5 +117,48 @@ def test_bytes_over_tls_that_are_no_request_are_recorded_with_what_was_settled()
     assert client.received().startswith(b"HTTP/1.1 400 ")
     assert world.records[0].protocol == "HTTPS"
     assert world.records[0].tls is FACTS
+    client.reset()
+    world.assert_baseline()
+
+
+def test_a_backend_that_refuses_us_in_the_words_of_tls_is_a_502_that_says_so() -> None:
+    world = FakeWorld("A", settings=Settings(dials_max=1))
+    client = world.client()
+    client.get()
+    backend = world.connect()
+    backend.lose(SecureLossError("certificate required"))
+    world.check()
+    assert client.answer()[0] == 502
+    assert world.records[0].message == "backend tls: certificate required"
+    assert world.state("A").counters.connect_errors == 1
+    assert not world.state("A").is_available(world.clock.seconds())
+    client.reset()
+    world.assert_baseline()
+
+
+def test_one_that_was_of_use_before_and_breaks_is_only_a_loss() -> None:
+    world = FakeWorld("A", settings=Settings(replay=False))
+    client = world.client()
+    client.get()
+    backend = world.connect()
+    backend.receive(ok(b"1"))
+    client.received()
+    client.get()
+    backend.lose(SecureLossError("broken"))
+    world.check()
+    assert world.records[1].message == "backend closed before its response"
+    assert world.state("A").counters.connect_errors == 0
+    client.reset()
+    world.assert_baseline()
+
+
+def test_an_idle_client_is_closed_at_once_when_the_worker_stops() -> None:
+    world = secure_world("A")
+    client = world.client()
+    client.shake_hands(FACTS)
+    asked: list[str] = []
+    client.transport.lose_at_once = lambda: asked.append("at once")  # type: ignore[attr-defined]
+    world.worker.sessions.drain()
+    assert asked == ["at once"]
     client.reset()
     world.assert_baseline()

@@ -8,6 +8,8 @@ numbers have been given for longer than any release that is served here.
 import errno
 from typing import Final
 
+from sozutw.transport.losses import TRUNCATED
+
 
 class WantRead(BlockingIOError):  # noqa: N818  # no error, but what is missing
     """Nothing more can be done until the socket is readable."""
@@ -32,8 +34,6 @@ class TlsError(OSError):
         self.cause = cause
 
 
-TRUNCATED: Final = "truncated"
-"""TCP ended without a close_notify: what was received may not be the whole."""
 EOF: Final = "eof"
 """The same, or a reset, before the handshake was over."""
 PLAIN_HTTP: Final = "plain_http"

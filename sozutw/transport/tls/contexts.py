@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import sozutw.transport.tls.tickets  # noqa: F401  # isort: skip  # before OpenSSL is loaded
 
 from OpenSSL import SSL, crypto
+from twisted.logger import Logger
 
 from sozutw.config.model import HttpsListener
 from sozutw.config.security import ClientAuth
@@ -44,9 +45,14 @@ _MODES: Final = {
 }
 
 
+_log = Logger()
+
+_Key = tuple[tuple[str, str], ...]
+"""Fingerprint and chain of each certificate."""
+
+
 class _Prepared(NamedTuple):
-    key: tuple[str, ...]
-    """The fingerprints of its certificates."""
+    key: _Key
     context: SSL.Context
     served: Served
 
@@ -70,7 +76,7 @@ class ServerContexts:
         self._session_context = _session_context(listener)
         self._choose_alpn = binding.alpn_choice([name.encode("ascii") for name in _ALPN])
         self._store = CertificateStore()
-        self._contexts: Recent[tuple[str, ...], _Prepared] = Recent(CONTEXTS_MAX)
+        self._contexts: Recent[_Key, _Prepared] = Recent(CONTEXTS_MAX)
         self._built_in = load(make((BUILT_IN_NAME,), now(), _BUILT_IN_DAYS), now())
         self._default: LoadedCertificate | None = None
         """Served where no certificate has the name; None: the built-in one is."""
@@ -87,6 +93,9 @@ class ServerContexts:
         except SSL.Error as error:
             raise CertificateError(f"OpenSSL does not take it: {error}") from None
         self.context.set_tlsext_servername_callback(self._name_told)
+        self._nobody = self._context_of(())
+        """Without a certificate: a handshake that goes on with it fails."""
+        self._told = ""
         self._entry = _Prepared(_key_of(first), self.context, self._served(first))
 
     def add(self, held: LoadedCertificate) -> None:
@@ -97,13 +106,16 @@ class ServerContexts:
         """Serve it no more; False if it was not known."""
         if not self._store.remove(fingerprint):
             return False
-        self._contexts.drop_if(lambda fingerprints: fingerprint in fingerprints)
+        self._contexts.drop_if(lambda key: any(fingerprint == known for known, _ in key))
         return True
 
     def replace(self, held: LoadedCertificate, old_fingerprint: str) -> bool:
         """Serve one instead of another, without a moment between; False if there was none."""
-        self.add(held)
-        return held.fingerprint != old_fingerprint and self.remove(old_fingerprint)
+        # No handshake comes between. The same leaf may have another chain now.
+        was_known = self._store.replace(held, old_fingerprint)
+        if was_known:
+            self._contexts.drop_if(lambda key: any(old_fingerprint == known for known, _ in key))
+        return was_known
 
     def replace_default(self, held: LoadedCertificate) -> None:
         """Serve another one where no certificate has the name that was asked for."""
@@ -128,7 +140,13 @@ class ServerContexts:
         found = self._store.find(name) if name else ()
         if not found:
             found = (self._default or self._built_in,)
-        prepared = self._prepared(found)
+        try:
+            prepared = self._prepared(found)
+        except (OSError, SSL.Error) as error:
+            # No descriptor left, perhaps. A handshake that cannot be right ends with an alert.
+            self._tell(f"{name or 'a client without a name'} cannot be served: {error}")
+            connection.set_context(self._nobody)
+            return
         # The second ClientHello of one handshake comes here again.
         is_first = connection.get_app_data() is None
         if prepared.context is not connection.get_context():
@@ -136,6 +154,12 @@ class ServerContexts:
         connection.set_app_data(prepared.served)
         if prepared.served.is_default and is_first:
             self.default_served += 1
+
+    def _tell(self, text: str) -> None:
+        """Log what went wrong, the same once only."""
+        if text != self._told:
+            self._told = text
+            _log.error("{text}", text=text)
 
     def _prepared(self, certificates: tuple[LoadedCertificate, ...]) -> _Prepared:
         key = _key_of(certificates)
@@ -178,7 +202,8 @@ class ServerContexts:
                 context.use_certificate_chain_file(path)
             with binding.as_file(certificate.key) as path:
                 context.use_privatekey_file(path)
-        context.check_privatekey()
+        if certificates:
+            context.check_privatekey()
         return context
 
     def _ask_clients(self, context: SSL.Context) -> None:
@@ -195,8 +220,8 @@ class ServerContexts:
         trusted.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
 
 
-def _key_of(certificates: tuple[LoadedCertificate, ...]) -> tuple[str, ...]:
-    return tuple(certificate.fingerprint for certificate in certificates)
+def _key_of(certificates: tuple[LoadedCertificate, ...]) -> _Key:
+    return tuple((certificate.fingerprint, certificate.chain) for certificate in certificates)
 
 
 def _session_context(listener: HttpsListener) -> bytes:

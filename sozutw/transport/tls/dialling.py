@@ -12,7 +12,8 @@ from zope.interface import implementer
 
 from sozutw.config.model import InetAddress
 from sozutw.config.security import BackendTls
-from sozutw.transport.losses import NotSecuredError, failure
+from sozutw.transport.loop import close_later
+from sozutw.transport.losses import OUT_OF_DESCRIPTORS, NotSecuredError, failure
 from sozutw.transport.tls.certificates import CertificateError
 from sozutw.transport.tls.client import ClientContexts
 from sozutw.transport.tls.stream import TlsTransport
@@ -37,6 +38,9 @@ class Handshake(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         dial, self._dial = self._dial, None
         if dial is not None:
+            if getattr(reason.value, "errno", None) in OUT_OF_DESCRIPTORS:
+                dial.not_secured(reason)  # Not the backend's fault.
+                return
             # An OSError's own text begins with its number.
             told = getattr(reason.value, "strerror", None) or reason.getErrorMessage()
             dial.not_secured(failure(NotSecuredError(told)))
@@ -77,9 +81,8 @@ class Securing:
         try:
             endpoint, verify = self._contexts.begin(tls, name, sock)
         except Exception as fault:  # noqa: BLE001  # what cannot be set up is told as a failed dial
-            sock.close()
-            reason = failure(fault)
-            self._reactor.callLater(0, handshake.connectionLost, reason)
+            close_later(self._reactor, sock)
+            self._reactor.callLater(0, handshake.connectionLost, failure(fault))
             return handshake
 
         def keep() -> None:

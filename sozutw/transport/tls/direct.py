@@ -13,7 +13,8 @@ from typing import Any, Final
 from OpenSSL import SSL
 from typing_extensions import override
 
-from sozutw.transport.tls.causes import TRUNCATED, TlsError, WantRead, WantWrite, fault_of
+from sozutw.transport.losses import TRUNCATED
+from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite, fault_of
 from sozutw.transport.tls.endpoint import (
     HAS_MORE,
     MODES,
@@ -103,6 +104,7 @@ if IS_DIRECT:
     _WANT_READ = _lib.SSL_ERROR_WANT_READ
     _WANT_WRITE = _lib.SSL_ERROR_WANT_WRITE
     _DONE = _lib.SSL_ERROR_ZERO_RETURN
+    _SYSCALL = _lib.SSL_ERROR_SYSCALL
 
 
 def _reasons() -> list[str]:
@@ -233,20 +235,18 @@ class DirectEndpoint(WrappedEndpoint):
         return sent
 
     def _write_on(self, data: bytes | memoryview, size: int) -> int:
-        source = _ffi.from_buffer(data)
         sent = 0
-        while sent < size:
-            self._drain()
-            more = _write(self._ssl, source + sent, size - sent)
-            if more <= 0:
-                fault = self._write_fault(more)
-                if sent:
-                    break  # A break is told by the next call.
-                try:
-                    raise fault
-                finally:
-                    del fault  # It holds this frame.
-            sent += more
+        # Released here, and not by the collector: it may clear the memoryview first, and crash.
+        with _ffi.from_buffer(data) as source:
+            while sent < size:
+                self._drain()
+                more = _write(self._ssl, source + sent, size - sent)
+                if more <= 0:
+                    if not sent:
+                        raise self._write_fault(more)
+                    self._write_fault(more)  # A break is told by the next call.
+                    break
+                sent += more
         return sent
 
     def _write_fault(self, result: int) -> OSError:
@@ -285,7 +285,7 @@ class DirectEndpoint(WrappedEndpoint):
             return None
         number = _ffi.errno
         reasons = _reasons()
-        if reasons:
+        if reasons and not (code == _SYSCALL and number):
             return self._judged(fault_of(reasons))
         if number:
             return self._judged(OSError(number, os.strerror(number)))

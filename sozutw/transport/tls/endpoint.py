@@ -11,7 +11,8 @@ from typing import Final
 
 from OpenSSL import SSL
 
-from sozutw.transport.tls.causes import EOF, TRUNCATED, TlsError, WantRead, WantWrite, fault_of
+from sozutw.transport.losses import TRUNCATED
+from sozutw.transport.tls.causes import EOF, TlsError, WantRead, WantWrite, fault_of
 
 RECORD_BYTES: Final = 16 * 1024
 """The most that one record holds."""

@@ -107,7 +107,6 @@ class TlsEnds(StreamTransport):
         endpoint = self._endpoint
         if not self._is_accepted(endpoint.connection):
             return
-        self.tls = facts(endpoint.connection, is_server=endpoint.is_server)
         self._phase = OPEN
         self._send = endpoint.write
         if self._waits_for_room:
@@ -134,6 +133,7 @@ class TlsEnds(StreamTransport):
         try:
             if verify is not None:
                 verify(connection)
+            self.tls = facts(connection, is_server=self._endpoint.is_server)
         except AssertionError:
             raise
         except TlsError as fault:
@@ -147,6 +147,8 @@ class TlsEnds(StreamTransport):
     def _refuse(self, fault: OSError) -> None:
         """There will be no connection; the peer may still read why."""
         cause = fault.cause if isinstance(fault, TlsError) else EOF
+        # The frames that it came through hold us.
+        fault.__traceback__ = fault.__context__ = None
         reason = failure(fault)
         self._give_up_writing(reason)
         self.disconnecting = True
@@ -242,7 +244,8 @@ class TlsEnds(StreamTransport):
 
     @override
     def _tell_write_error(self) -> None:
-        if self._phase in (OPEN, HANDSHAKE) and self._endpoint.owes & HAS_MORE:
+        may_read = self._phase in (OPEN, HANDSHAKE) and not self.disconnecting
+        if may_read and self._endpoint.owes & HAS_MORE:
             return  # What came before is read first; its end is the same loss.
         super()._tell_write_error()
 

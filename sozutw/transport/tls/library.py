@@ -5,6 +5,7 @@ Beside the modules that make contexts, this and what it imports are all that kno
 """
 
 from functools import lru_cache
+from time import time as now
 from typing import TYPE_CHECKING, Final
 
 from sozutw.transport.tls.tickets import TICKETS  # isort: skip  # before OpenSSL is loaded
@@ -90,6 +91,9 @@ def _client_certificate(connection: SSL.Connection) -> ClientCertificate | None:
     certificate = connection.get_peer_certificate(as_cryptography=True)
     if certificate is None:
         return None
+    if certificate.not_valid_after_utc.timestamp() <= now():
+        # A session outlives it, and each that is resumed gives a ticket for the next.
+        raise TlsError("invalid_certificate", "the client's certificate has expired")
     return ClientCertificate(
         certificate.subject.rfc4514_string(), certificate.fingerprint(SHA256()).hex()
     )

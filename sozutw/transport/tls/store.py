@@ -98,9 +98,10 @@ class CertificateStore:
         return True
 
     def replace(self, certificate: LoadedCertificate, old_fingerprint: str) -> bool:
-        """Put one in the place of another, which is never missed; False if there was none."""
-        self.add(certificate)
-        return certificate.fingerprint != old_fingerprint and self.remove(old_fingerprint)
+        """Put one in the place of another, in one step; False if there was none."""
+        was_known = self.remove(old_fingerprint)
+        self.add(certificate)  # The same leaf may have another chain now.
+        return was_known
 
     def min_expires_at(self) -> float | None:
         """Return when the first of them expires, in seconds of the wall clock."""

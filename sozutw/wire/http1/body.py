@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sozutw.wire.errors import WireError
-from sozutw.wire.http1.fields import CLIENT_CLAIMS, FRAMING, HOP_BY_HOP, sort_fields, sort_of_fields
+from sozutw.wire.http1.fields import (
+    CLIENT_CLAIMS,
+    FRAMING,
+    HOP_BY_HOP,
+    OTHER_CLAIMS,
+    sort_fields,
+    sort_of_fields,
+)
 from sozutw.wire.http1.grammar import CRLF
 
 SIZE_LINE_BYTES_MAX: Final = 256
@@ -25,6 +32,7 @@ _DROPPED: Final = sort_of_fields(
     | HOP_BY_HOP
     | CLIENT_CLAIMS
     | {
+        OTHER_CLAIMS,
         b"authorization",
         b"cache-control",
         b"content-encoding",

@@ -21,7 +21,17 @@ from sozutw.transport.tls.certificates import (
     load,
 )
 from tests.fakes import certificates as made
-from tests.fakes.certificates import END, NOW, Issued, chained, intermediate, leaf, root, sign
+from tests.fakes.certificates import (
+    END,
+    NOW,
+    Issued,
+    chained,
+    intermediate,
+    key,
+    leaf,
+    root,
+    sign,
+)
 
 
 def blocks_of(text: str) -> list[x509.Certificate]:
@@ -339,3 +349,10 @@ def test_authorities_that_are_none_or_unreadable_are_refused() -> None:
     reason = check_authorities(root().pem + broken)
     assert reason is not None
     assert reason.startswith("it cannot be read: ")
+
+
+def test_an_intermediate_that_openssl_would_refuse_is_refused() -> None:
+    weak = sign("weak", key("RSA-1024"), root(), is_authority=True)
+    under = sign("a.example", key(), weak, names=("a.example",))
+    with pytest.raises(CertificateError, match="1024 bits"):
+        load(under.held(weak.pem), NOW)

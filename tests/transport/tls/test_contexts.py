@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from OpenSSL import SSL
+from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import HttpListener, HttpsListener, InetAddress
 from sozutw.config.security import ClientAuth, TlsOptions
@@ -223,7 +224,7 @@ def test_a_replacement_is_served_at_once_and_what_is_open_keeps_the_old_one() ->
     before.client.bio_write(before.server.bio_read(1 << 16))
     assert before.client.recv(99) == b"still here"
     assert not contexts.replace(loaded(new), "unknown")
-    assert not contexts.replace(loaded(new), new.fingerprint)
+    assert contexts.replace(loaded(new), new.fingerprint)
     assert ask(contexts, b"a.example").shown == new.fingerprint
 
 
@@ -545,17 +546,45 @@ def test_what_openssl_does_not_take_is_refused_too(monkeypatch: pytest.MonkeyPat
         contexts_of(certificate=chained(A))
 
 
-def test_a_fault_while_a_name_is_looked_up_is_an_alert_and_never_the_wrong_certificate(
+def test_a_certificate_that_cannot_be_used_is_an_alert_and_never_another_one_is_served() -> None:
+    contexts = contexts_of(broken(loaded(A)), loaded(B))
+    with capturedLogs() as events:
+        for _ in range(2):
+            outcome = ask(contexts, b"a.example")
+            assert not outcome.is_done
+            assert "handshake failure" in str(outcome.client_fault)
+    (event,) = events
+    assert formatEvent(event).startswith("a.example cannot be served: ")
+    assert ask(contexts, b"b.example").is_done
+
+
+def test_a_fault_of_ours_while_a_name_is_looked_up_is_an_alert(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(sys, "excepthook", lambda *fault: told.append(fault))
-    contexts = contexts_of(broken(loaded(A)), loaded(B))
+    contexts = contexts_of(loaded(A))
+    monkeypatch.setattr(contexts, "_prepared", None)
     outcome = ask(contexts, b"a.example")
     assert not outcome.is_done
     assert "unrecognized name" in str(outcome.client_fault)
     assert len(told) == 1
-    assert ask(contexts, b"b.example").is_done
+
+
+def test_another_chain_under_the_same_leaf_is_served() -> None:
+    contexts = contexts_of(loaded(A))
+    bare = replace(loaded(A), chain="")
+    contexts.replace(bare, A.fingerprint)
+    assert ask(contexts, b"a.example").chain_length == 1
+    assert contexts.replace(loaded(A), A.fingerprint)
+    assert ask(contexts, b"a.example").chain_length == 2
+
+
+def test_another_chain_under_the_default_s_leaf_is_served() -> None:
+    contexts = contexts_of(certificate=A.held())
+    assert ask(contexts, b"nobody.example").chain_length == 1
+    contexts.replace_default(loaded(A))
+    assert ask(contexts, b"nobody.example").chain_length == 2
 
 
 def test_a_certificate_made_on_the_spot_can_be_served() -> None:

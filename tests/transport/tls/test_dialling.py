@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.error import TimeoutError as DialTimeoutError
 from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import InetAddress, UnixAddress
@@ -188,7 +187,8 @@ def test_a_handshake_shares_the_time_of_the_dial(loop: HandRunLoop) -> None:
         address = InetAddress("127.0.0.1", server.getsockname()[1])
         dialler(loop).dial(address, owner, 0.05, TRUSTED)
         loop.run_until(lambda: owner.calls)
-        assert isinstance(reason_of(owner), DialTimeoutError)
+        assert isinstance(reason_of(owner), NotSecuredError)
+        assert "longer" in str(reason_of(owner))
         loop.settle()
         assert not loop.reactor.getDelayedCalls()
 

@@ -238,3 +238,14 @@ def test_a_reset_is_an_error_of_the_socket() -> None:
 
 def test_a_fresh_session_was_not_resumed(bench: Bench) -> None:
     assert not is_resumed(bench.endpoint.connection)
+
+
+def test_what_is_written_is_let_go_of_in_the_frame_of_the_write(bench: Bench) -> None:
+    # A view that only the collector would release can crash the process.
+    view = memoryview(bytearray(b"x" * 100_000))
+    while True:
+        try:
+            bench.endpoint.write(view)
+        except BlockingIOError:
+            break
+    view.release()

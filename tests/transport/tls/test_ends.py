@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer
 
 from sozutw.transport.losses import DONE, lost_by
-from sozutw.transport.tls import binding
+from sozutw.transport.tls import binding, ends
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite
 from sozutw.transport.tls.ends import PLAIN_HTTP_ANSWER, READ_AWAY_BYTES_MAX
+from sozutw.transport.tls.library import HAS_MORE
 from sozutw.transport.tls.lingering import LINGER_SECONDS
 from tests.fakes.benches import HalfCloseableRecorder, Producer, Recorder
 from tests.fakes.certificates import leaf, root
@@ -293,7 +294,8 @@ def test_an_end_that_cannot_be_told_is_a_loss(scripted: MakeScripted) -> None:
     bench.transport.loseConnection()
     bench.turn()
     bench.turn()
-    assert bench.protocol.events == ["made", ("lost", ConnectionLost)]
+    assert bench.protocol.lost is not None
+    assert bench.protocol.lost.check(ConnectionLost)
 
 
 def test_the_peers_end_is_waited_for_two_seconds_at_most(scripted: MakeScripted) -> None:
@@ -583,7 +585,8 @@ def test_an_end_without_a_word_is_a_loss(make: MakeBench) -> None:
     bench.peer.shutdown(socket.SHUT_WR)
     bench.loop.settle()
     assert bench.protocol.data == b"half of it"
-    assert bench.protocol.events[-1] == ("lost", ConnectionLost)
+    assert bench.protocol.lost is not None
+    assert bench.protocol.lost.check(ConnectionLost)
     assert "no close_notify" in str(bench.protocol.lost) or "eof" in str(bench.protocol.lost)
 
 
@@ -591,7 +594,8 @@ def test_a_broken_record_is_a_loss(make: MakeBench) -> None:
     bench = make()
     bench.peer.send(b"\x17\x03\x03\x00\x20" + bytes(32))
     bench.loop.settle()
-    assert bench.protocol.events[-1] == ("lost", ConnectionLost)
+    assert bench.protocol.lost is not None
+    assert bench.protocol.lost.check(ConnectionLost)
     assert "decryption failed" in str(bench.protocol.lost)
 
 
@@ -601,3 +605,52 @@ def test_a_peer_that_is_done_hears_that_we_are_too(make: MakeBench) -> None:
     assert bench.protocol.events[-1] == ("lost", ConnectionDone)
     bench.received()
     assert bench.other.fault is None
+
+
+def test_what_cannot_be_told_of_a_peer_refuses_it(
+    make: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_connection: object, *, is_server: bool) -> None:
+        raise ValueError("a subject that nobody can read")
+
+    monkeypatch.setattr(ends, "facts", fails)
+    bench = make()
+    fault = fault_of(bench)
+    assert fault.cause == "invalid_certificate"
+    assert "nobody can read" in str(fault)
+
+
+def test_one_that_waits_for_nothing_of_its_peer_says_that_it_is_done_and_goes(
+    make: MakeBench,
+) -> None:
+    bench = make(HalfCloseableListener())
+    bench.transport.write(b"all")
+    bench.settle()
+    bench.transport.lose_at_once()
+    bench.transport.lose_at_once()
+    bench.loop.run_until(lambda: bench.protocol.lost is not None)
+    assert bench.protocol.lost.check(ConnectionDone)
+    assert bench.received() == b"all"
+    assert bench.other.has_ended
+    assert bench.other.fault is None
+
+
+def test_one_that_still_has_something_to_send_does_not_go_at_once(make: MakeBench) -> None:
+    bench = make()
+    bench.fill()
+    bench.transport.lose_at_once()
+    assert bench.transport.disconnecting
+    bench.drain()
+    assert bench.protocol.lost is not None
+
+
+def test_a_close_that_cannot_be_said_does_not_wait_for_what_nobody_reads(
+    scripted: MakeScripted,
+) -> None:
+    bench = scripted(Listener())
+    bench.endpoint.owes |= HAS_MORE
+    bench.endpoint.will("say_done", ConnectionResetError(104, "reset"))
+    bench.transport.loseConnection()
+    bench.turn()
+    bench.turn()
+    assert bench.protocol.lost is not None

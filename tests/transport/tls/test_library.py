@@ -8,7 +8,7 @@ from sozutw.transport.tls.binding import as_file
 from sozutw.transport.tls.direct import DirectEndpoint
 from sozutw.transport.tls.library import facts
 from sozutw.transport.tls.store import Served
-from tests.fakes.certificates import client, leaf, root
+from tests.fakes.certificates import END, client, leaf, root
 from tests.fakes.handshakes import Outcome, Wanted, shake_hands
 from tests.fakes.tls import fresh_server_context
 
@@ -73,3 +73,15 @@ def test_a_session_that_is_resumed_is_told(context: SSL.Context) -> None:
     first = shake_hands(context, wanted)  # to be kept: its end without a word spoils the session
     wanted.session = first.client.get_session()
     assert facts_of(shake_hands(context, wanted)).is_resumed
+
+
+def test_a_clients_certificate_that_expired_since_its_session_began_is_refused(
+    context: SSL.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.set_verify(SSL.VERIFY_PEER)
+    with as_file(root().pem) as path:
+        context.load_verify_locations(path)
+    outcome = shake_hands(context, Wanted(shows=client("alice")))
+    monkeypatch.setattr(library, "now", lambda: END.timestamp() + 1)
+    with pytest.raises(library.TlsError, match="expired"):
+        facts_of(outcome)

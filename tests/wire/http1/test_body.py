@@ -281,3 +281,11 @@ def test_what_is_composed_is_read_again(
 ) -> None:
     body = b"".join(map(compose_chunk, payloads)) + compose_last_chunk(trailers) + b"next"
     assert outcome(pieces_of(body, cuts)) == (b"".join(payloads), (b"next", tuple(trailers)))
+
+
+@pytest.mark.parametrize(
+    "line", [b"X-Forwarded-Client-Cert: 1", b"x_forwarded_for: 1", b"X-Forwarded-Ssl: on"]
+)
+def test_a_client_cannot_claim_in_a_trailer_what_it_may_not_in_a_field(line: bytes) -> None:
+    _, reader = read(b"0\r\n" + line + b"\r\nChecksum: 1\r\n\r\n")
+    assert reader.trailers == [b"Checksum: 1"]
