@@ -11,11 +11,13 @@ import socket
 from typing import Any, Final
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from typing_extensions import override
 
 from sozutw.transport.losses import TRUNCATED
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite, fault_of
 from sozutw.transport.tls.endpoint import (
+    CLOSED_IN_ORDER,
     HAS_MORE,
     MODES,
     RECORD_BYTES,
@@ -74,6 +76,8 @@ def _works(lib: Any, ffi: Any, notice: Any) -> bool:
         and ffi.string(lib.X509_verify_cert_error_string(0)) == b"ok"
         and lib.ERR_peek_error() == lib.ERR_get_error() == 0
         and callable(lib.ERR_reason_error_string)
+        and callable(lib.SSL_shutdown)
+        and callable(lib.SSL_set_shutdown)
         and ffi.buffer(buffer, 4)[:] == bytes(4)
         and isinstance(ffi.errno, int)
     )
@@ -122,7 +126,7 @@ def _reasons() -> list[str]:
 class DirectEndpoint(WrappedEndpoint):
     """The same by the binding's own functions."""
 
-    __slots__ = ("_ssl",)
+    __slots__ = ("_context", "_ssl")
 
     def __init__(
         self,
@@ -265,7 +269,45 @@ class DirectEndpoint(WrappedEndpoint):
         return True
 
     @override
+    def say_done(self) -> None:
+        self._drain()
+        result = _lib.SSL_shutdown(self._ssl)
+        if result >= 0:
+            return
+        fault = self._fault(result)
+        if fault is None or type(fault) is WantRead:
+            return
+        try:
+            raise fault
+        finally:
+            del fault  # It holds this frame.
+
+    @override
+    def trim(self) -> None:
+        """
+        Let go of pyOpenSSL's object, a third of a KiB, where nothing will be asked of it again.
+
+        Its callbacks belong to handshakes, and there is no second one. A client's is asked for its
+        session, and one that wanted a certificate for that.
+        """
+        connection = self.connection
+        if self.is_server and connection.get_verify_mode() == SSL.VERIFY_NONE:
+            # OpenSSL's context holds addresses of what pyOpenSSL's owns.
+            self._context = connection.get_context()
+            del self.connection
+
+    @override
+    def peer_certificate(self) -> X509 | None:
+        return super().peer_certificate() if hasattr(self, "connection") else None
+
+    @override
+    def _end_in_order(self) -> None:
+        _lib.SSL_set_shutdown(self._ssl, CLOSED_IN_ORDER)
+
+    @override
     def close(self) -> None:
+        if self._ssl is None:
+            return
         super().close()
         _ASIDES.pop(self._ssl, None)
         self._ssl = None

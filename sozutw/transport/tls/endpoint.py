@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from sozutw.transport.losses import TRUNCATED
 from sozutw.transport.tls.causes import EOF, TlsError, WantRead, WantWrite, fault_of
@@ -22,7 +23,7 @@ HAS_MORE: Final = 1
 READ_WANTS_WRITE: Final = 2
 WRITE_WANTS_READ: Final = 4
 
-_CLOSED_IN_ORDER: Final = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
+CLOSED_IN_ORDER: Final = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
 # pyOpenSSL has no names for these two, which are as old as OpenSSL's interface.
 _MODE_PARTIAL_WRITE: Final = 1
 _MODE_MOVING_BUFFER: Final = 2
@@ -150,16 +151,26 @@ class WrappedEndpoint:
             if fault is not None and type(fault) is not WantRead:
                 raise fault from None
 
+    def trim(self) -> None:
+        """Keep only what an open connection needs; to be called after the handshake."""
+
+    def peer_certificate(self) -> X509 | None:
+        """Return the peer's certificate; None without one."""
+        return self.connection.get_peer_certificate()
+
     def close(self) -> None:
         """
-        Let go of the socket; facts and session can still be asked for.
+        Let go of the socket; a client's session can still be asked for.
 
         A session that ended without a close_notify would not be resumed, though nothing is
         wrong with it if we chose to end.
         """
         if self._broken is None:
-            self.connection.set_shutdown(_CLOSED_IN_ORDER)
+            self._end_in_order()
         self._broken = None  # Its traceback holds frames that hold us.
+
+    def _end_in_order(self) -> None:
+        self.connection.set_shutdown(CLOSED_IN_ORDER)
 
     # Faults.
 

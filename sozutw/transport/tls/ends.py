@@ -107,6 +107,7 @@ class TlsEnds(StreamTransport):
         endpoint = self._endpoint
         if not self._is_accepted(endpoint.connection):
             return
+        endpoint.trim()
         self._phase = OPEN
         self._send = endpoint.write
         if self._waits_for_room:

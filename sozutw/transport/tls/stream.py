@@ -240,7 +240,7 @@ class TlsTransport(TlsEnds):
 
     def getPeerCertificate(self) -> Any:  # noqa: N802  # as Twisted has it
         """Return the peer's certificate, as pyOpenSSL has it; None without one."""
-        return self._endpoint.connection.get_peer_certificate()
+        return self._endpoint.peer_certificate()
 
     @property
     def negotiatedProtocol(self) -> bytes | None:  # noqa: N802  # as Twisted has it

@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,25 +12,33 @@ import pytest
 from OpenSSL import SSL, _util
 
 from sozutw.transport.tls import direct
-from sozutw.transport.tls.causes import TlsError, WantRead
+from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite
 from sozutw.transport.tls.direct import ASIDES_MAX, DirectEndpoint, is_resumed
 from sozutw.transport.tls.endpoint import HAS_MORE, RECORD_BYTES
 from tests.fakes.benches import Recorder
 from tests.fakes.loops import loop_named
-from tests.fakes.tls import Peer, TlsBench, TlsRecords, fault_in, server_context, unruly_client
+from tests.fakes.tls import (
+    Peer,
+    TlsBench,
+    TlsRecords,
+    fault_in,
+    fresh_server_context,
+    server_context,
+    unruly_client,
+)
 
 
 class Bench:
     """An endpoint and a client whose records are made by hand."""
 
-    def __init__(self, version: int = 0) -> None:
+    def __init__(self, version: int = 0, ours: SSL.Context | None = None) -> None:
         self.ours, self.theirs = socket.socketpair()
         context, self._records = unruly_client()
         if version:
             context.set_max_proto_version(version)
         for sock in (self.ours, self.theirs):
             sock.setblocking(False)
-        self.endpoint = DirectEndpoint(server_context(), self.ours, is_server=True)
+        self.endpoint = DirectEndpoint(ours or server_context(), self.ours, is_server=True)
         self.other = Peer(self.theirs, context, is_server=False)
         for _ in range(4):
             self.other.step()
@@ -200,8 +209,92 @@ def reloaded() -> ModuleType:
     return module
 
 
+def trimmed(version: int = 0) -> Bench:
+    bench = Bench(version)
+    bench.endpoint.trim()
+    return bench
+
+
+def test_the_object_around_a_connection_goes_when_it_is_open_and_its_context_stays() -> None:
+    context = fresh_server_context()
+    bench = Bench(ours=context)
+    around = weakref.ref(bench.endpoint.connection)
+    bench.endpoint.trim()
+    assert around() is None
+    held = weakref.ref(context)
+    del context
+    assert held() is not None
+    bench.close()
+    del bench
+    assert held() is None
+
+
+def test_one_that_wanted_a_certificate_is_asked_for_it_later() -> None:
+    context = fresh_server_context()
+    context.set_verify(SSL.VERIFY_PEER)
+    bench = Bench(ours=context)
+    bench.endpoint.trim()
+    assert bench.endpoint.peer_certificate() is None
+    assert bench.endpoint.connection.get_cipher_name()
+    bench.close()
+
+
+def test_a_trimmed_connection_does_all_that_an_open_one_does() -> None:
+    bench = trimmed()
+    assert bench.endpoint.peer_certificate() is None
+    assert bench.other.connection.send(b"ping") == 4
+    assert bench.endpoint.read(RECORD_BYTES) == b"ping"
+    assert not bench.endpoint.has_said_something()
+    assert bench.endpoint.write(b"pong") == 4
+    assert bench.other.connection.recv(10) == b"pong"
+    bench.endpoint.say_done()
+    with pytest.raises(SSL.ZeroReturnError):
+        bench.other.connection.recv(1)
+    bench.other.connection.shutdown()
+    assert bench.endpoint.read(1) == b""
+    bench.endpoint.say_done()
+    bench.close()
+    bench.endpoint.close()
+
+
+def test_a_trimmed_connection_is_renegotiated_by_nobody() -> None:
+    bench = trimmed(version=SSL.TLS1_2_VERSION)
+    assert bench.other.connection.renegotiate()
+    with pytest.raises(SSL.WantReadError):
+        bench.other.connection.do_handshake()
+    with pytest.raises(WantRead):
+        bench.endpoint.read(RECORD_BYTES)
+    with pytest.raises(SSL.Error):
+        bench.other.connection.do_handshake()
+    bench.close()
+
+
+def test_the_end_of_a_trimmed_connection_that_broke_is_told() -> None:
+    bench = trimmed()
+    bench.theirs.send(b"no record at all, but long enough for a header")
+    with pytest.raises(TlsError) as told:
+        bench.endpoint.read(RECORD_BYTES)
+    with pytest.raises(TlsError) as again:
+        bench.endpoint.say_done()
+    assert again.value is told.value
+    bench.close()
+
+
+def test_what_has_no_room_for_its_close_notify_says_so_when_trimmed() -> None:
+    bench = trimmed()
+    while True:
+        try:
+            bench.ours.send(bytes(65536))
+        except BlockingIOError:
+            break
+    with pytest.raises(WantWrite):
+        bench.endpoint.say_done()
+    bench.close()
+
+
 @pytest.mark.parametrize(
-    "missing", ["SSL_read", "SSL_clear_mode", "ERR_peek_error", "SSL_set_info_callback"]
+    "missing",
+    ["SSL_read", "SSL_shutdown", "SSL_clear_mode", "ERR_peek_error", "SSL_set_info_callback"],
 )
 def test_without_a_name_the_methods_are_used(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     poorer = SimpleNamespace(
