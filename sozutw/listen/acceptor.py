@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.transport.loop import Loop, close_later
-from sozutw.transport.stream import StreamTransport
+from sozutw.transport.stream import MakeTransport, StreamTransport
 
 _log = Logger()
 
@@ -45,10 +45,6 @@ _PASSING = frozenset(
         errno.EAGAIN,
     )
 )
-
-
-MakeTransport = Callable[[Loop, socket.socket, Any, IAddress, IAddress], StreamTransport]
-"""Makes the transport of an accepted socket: a plain one, or one that speaks TLS."""
 
 
 class Admission(Protocol):

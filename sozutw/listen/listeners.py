@@ -13,12 +13,12 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.acceptor import Acceptor, Admission, MakeTransport, QueueCounts
+from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
 from sozutw.listen.sockets import bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
-from sozutw.transport.stream import StreamTransport
+from sozutw.transport.stream import MakeTransport, StreamTransport
 
 _log = Logger()
 ContextOf = Callable[[InetAddress], Callable[[], Any]]

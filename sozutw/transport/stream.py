@@ -347,3 +347,7 @@ class StreamTransport(Outflow):
         finally:
             if on_lost is not None:
                 on_lost()
+
+
+MakeTransport = Callable[[Loop, socket.socket, Any, IAddress, IAddress], StreamTransport]
+"""Makes the transport of an accepted socket: a plain one, or one that speaks TLS."""

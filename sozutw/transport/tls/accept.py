@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IAddress
 
 from sozutw.transport.loop import Loop
-from sozutw.transport.stream import StreamTransport
+from sozutw.transport.stream import MakeTransport, StreamTransport
 from sozutw.transport.tls.library import Endpoint
 from sozutw.transport.tls.stream import TlsTransport
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
-
-MakeTransport = Callable[[Loop, socket.socket, Any, IAddress, IAddress], StreamTransport]
 
 
 def tls_transport_of(context: "Callable[[], SSL.Context]") -> MakeTransport:

@@ -35,7 +35,7 @@ class TlsError(OSError):
 
 
 EOF: Final = "eof"
-"""The same, or a reset, before the handshake was over."""
+"""The other side ended the connection, or reset it, before the handshake was over."""
 PLAIN_HTTP: Final = "plain_http"
 """The client speaks HTTP without TLS."""
 OTHER: Final = "other"

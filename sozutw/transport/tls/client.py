@@ -6,7 +6,6 @@ The chain is judged by OpenSSL in the handshake, the name by service-identity af
 
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
 from socket import socket
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +28,7 @@ from sozutw.transport.tls.certificates import (
     names_of,
     pem_of,
 )
+from sozutw.transport.tls.endpoint import is_address
 from sozutw.transport.tls.library import Endpoint, prepare
 from sozutw.transport.tls.names import spoken
 from sozutw.transport.tls.recent import Recent
@@ -97,8 +97,7 @@ class ClientContexts:
             context,
             sock,
             is_server=False,
-            # An address is no name that can be asked for (RFC 6066, 3).
-            server_name=None if not name or _is_address(name) else name,
+            server_name=name or None,
             session=session,
         )
         endpoint.connection.set_app_data(origin)
@@ -169,7 +168,7 @@ def _verify_for(name: str) -> Verify:
         if certificate is None:
             raise CertificateError("the backend has shown no certificate")
         try:
-            if _is_address(name):
+            if is_address(name):
                 verify_certificate_ip_address(certificate, name)
             else:
                 verify_certificate_hostname(certificate, name)
@@ -182,11 +181,3 @@ def _verify_for(name: str) -> Verify:
             ) from None
 
     return verify
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

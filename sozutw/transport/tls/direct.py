@@ -15,6 +15,7 @@ from OpenSSL.crypto import X509
 from typing_extensions import override
 
 from sozutw.transport.losses import TRUNCATED
+from sozutw.transport.stream import READ_BYTES_MAX
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite, fault_of
 from sozutw.transport.tls.endpoint import (
     CLOSED_IN_ORDER,
@@ -26,7 +27,6 @@ from sozutw.transport.tls.endpoint import (
     WrappedEndpoint,
 )
 
-READ_BYTES_MAX: Final = 256 * 1024
 ASIDES_MAX: Final = 64
 """So many messages of the protocol's own, key updates for one, may come without a byte of data."""
 
@@ -72,8 +72,6 @@ def _works(lib: Any, ffi: Any, notice: Any) -> bool:
         and callable(lib.SSL_CIPHER_get_name)
         and callable(lib.SSL_get_current_cipher)
         and callable(lib.SSL_get0_alpn_selected)
-        and lib.SSL_get_verify_result(ssl) == 0
-        and ffi.string(lib.X509_verify_cert_error_string(0)) == b"ok"
         and lib.ERR_peek_error() == lib.ERR_get_error() == 0
         and callable(lib.ERR_reason_error_string)
         and callable(lib.SSL_shutdown)
@@ -182,6 +180,7 @@ class DirectEndpoint(WrappedEndpoint):
 
         Hot: one call into OpenSSL for all that is shorter than a full record.
         """
+        assert size <= READ_BYTES_MAX, "OpenSSL would write past the end of the buffer"
         if _peek_error():
             _clear_error()
         got = _read(self._ssl, _BUFFER, size)
@@ -337,15 +336,6 @@ class DirectEndpoint(WrappedEndpoint):
     def _drain(self) -> None:
         if _peek_error():
             _clear_error()
-
-    @override
-    def _explained(self, fault: OSError) -> OSError:
-        """Say why a certificate was refused."""
-        code = _lib.SSL_get_verify_result(self._ssl)
-        if isinstance(fault, TlsError) and fault.cause == "invalid_certificate" and code:
-            why = _ffi.string(_lib.X509_verify_cert_error_string(code)).decode("ascii", "replace")
-            return TlsError(fault.cause, f"{fault.strerror}: {why}")
-        return fault
 
 
 def is_resumed(connection: SSL.Connection) -> bool:

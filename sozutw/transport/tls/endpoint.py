@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
 from sozutw.transport.losses import TRUNCATED
+from sozutw.transport.tls.binding import verification_failure
 from sozutw.transport.tls.causes import EOF, TlsError, WantRead, WantWrite, fault_of
 
 RECORD_BYTES: Final = 16 * 1024
@@ -63,7 +64,7 @@ class WrappedEndpoint:
             connection.set_accept_state()
             return
         connection.set_connect_state()
-        if server_name is not None and not _is_address(server_name):
+        if server_name is not None and not is_address(server_name):
             # RFC 6066, 3: neither an address nor a dot at the end.
             connection.set_tlsext_host_name(server_name.removesuffix(".").encode("ascii"))
         if session is not None:
@@ -186,11 +187,16 @@ class WrappedEndpoint:
         """Empty OpenSSL's queue of errors; its methods leave nothing there."""
 
     def _explained(self, fault: OSError) -> OSError:
-        """Say more, if more is known."""
+        """Say why a certificate was refused in the handshake, if it was."""
+        if isinstance(fault, TlsError) and fault.cause == "invalid_certificate":
+            why = verification_failure(self.connection)
+            if why is not None:
+                return TlsError(fault.cause, f"{fault.strerror}: {why}")
         return fault
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether a backend is named by its IP address."""
     try:
         ip_address(name)
     except ValueError:

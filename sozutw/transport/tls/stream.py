@@ -32,7 +32,7 @@ from sozutw.transport.tls.library import (
     Endpoint,
 )
 
-ASIDES_MAX: Final = 8
+LOOKS_MAX: Final = 8
 """So many records of TLS's own are looked behind when it is asked whether a peer is silent."""
 
 _CORK: Final = getattr(socket, "TCP_CORK", None)
@@ -213,7 +213,7 @@ class TlsTransport(TlsEnds):
         endpoint = self._endpoint
         if self._phase == HANDSHAKE:
             return True
-        for _ in range(ASIDES_MAX):
+        for _ in range(LOOKS_MAX):
             if endpoint.owes & HAS_MORE:
                 return False
             if is_silent(self._socket):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from OpenSSL import SSL, _util
 
+from sozutw.transport.stream import READ_BYTES_MAX
 from sozutw.transport.tls import direct
 from sozutw.transport.tls.causes import TlsError, WantRead, WantWrite
 from sozutw.transport.tls.direct import ASIDES_MAX, DirectEndpoint, is_resumed
@@ -188,6 +189,13 @@ def test_a_flood_of_renegotiations_ends_the_connection() -> None:
     assert sum(direct._ASIDES.values()) > 0
     bench.close()
     assert not direct._ASIDES
+
+
+def test_no_more_is_asked_for_than_the_buffer_holds(bench: Bench) -> None:
+    with pytest.raises(WantRead):
+        bench.endpoint.read(READ_BYTES_MAX)
+    with pytest.raises(AssertionError, match="past the end"):
+        bench.endpoint.read(READ_BYTES_MAX + 1)
 
 
 def test_a_closed_endpoint_reaches_no_socket(bench: Bench) -> None:

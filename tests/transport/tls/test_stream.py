@@ -91,6 +91,15 @@ def test_it_is_a_transport_with_tls(make: MakeBench) -> None:
     assert client.transport.getPeerCertificate() is not None
 
 
+def test_an_idle_connection_of_a_server_holds_no_object_of_the_wrappers(make: MakeBench) -> None:
+    bench = make(shakes_hands=False)
+    assert hasattr(bench.endpoint, "connection")
+    bench.shake_hands()
+    assert not hasattr(bench.endpoint, "connection")
+    # A client's session may be asked for until the end.
+    assert hasattr(make(is_server=False).endpoint, "connection")
+
+
 def test_no_splice_is_made_of_it(make: MakeBench, loop: HandRunLoop) -> None:
     bench = make()
     plain = RealBench(Recorder(), loop)
