@@ -96,14 +96,19 @@ class Signals:
         }
 
     def hold(self) -> None:
-        """Be deaf to SIGHUP and SIGUSR1 until ``install``: unanswered, they end a process."""
-        for number in (signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, signal.SIG_IGN)
+        """
+        Let signals wait until ``install``.
+
+        Unanswered they end a process, which by then may hold a port or have a pid file, and
+        whose clients may have been told that it is there.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._answers)
 
     def install(self) -> None:
-        """Answer from now on; to be called when the reactor runs."""
+        """Answer from now on, and what has waited; to be called when the reactor runs."""
         for number in self._answers:
             signal.signal(number, self._signalled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._answers)
 
     def stop_asked(self) -> None:
         """Somebody wants the process to end, and may have said so before."""

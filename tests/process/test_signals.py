@@ -92,11 +92,15 @@ def test_with_nobody_connected_it_stops_at_once_and_softly() -> None:
 
 
 @pytest.mark.usefixtures("own_answers")
-def test_until_it_answers_no_signal_that_asks_for_something_ends_the_process() -> None:
-    Case(0).signals.hold()
-    os.kill(os.getpid(), signal.SIGUSR1)
-    os.kill(os.getpid(), signal.SIGHUP)
-    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+def test_a_signal_that_comes_before_it_can_be_answered_waits() -> None:
+    case = Case(1)
+    case.signals.hold()
+    for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    assert case.reactor.notes == []
+    case.signals.install()
+    case.reactor.loop()
+    assert sorted(case.proxy.calls) == ["reopen_logs", "report_counters", "stop_softly"]
 
 
 def test_it_says_how_many_are_left_and_how_to_hurry() -> None:
