@@ -124,6 +124,15 @@ class Timeouts:
     tunnel: float = 3600.0
 
 
+class ListenerKind(Enum):
+    """What is spoken at an address."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    TCP = "tcp"
+    UDP = "udp"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpListener:
     """An address that accepts plain HTTP."""

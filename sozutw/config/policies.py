@@ -54,15 +54,18 @@ class HeaderEdit:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """How backends are probed over HTTP."""
+    """How backends are probed."""
 
     uri: str
+    """What is asked for with GET; empty where ``is_tcp``."""
     interval: int = 10
     timeout: int = 5
     healthy_threshold: int = 3
     unhealthy_threshold: int = 3
     expected_status: int = 0
     """0: any from 200 to 299."""
+    is_tcp: bool = False
+    """Ours: a connection is proof enough, and nothing is asked."""
 
 
 class UdpAffinityKey(Enum):

@@ -4,7 +4,8 @@ One frozen value for each thing that can be asked of a configuration.
 A file, a command and a test all say what they want in these; ``config.state`` applies them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sozutw.config.model import (
     Backend,
@@ -15,8 +16,11 @@ from sozutw.config.model import (
     HttpListener,
     HttpsListener,
     InetAddress,
+    ListenerKind,
+    no_tags,
 )
-from sozutw.config.security import CertificateAndKey
+from sozutw.config.policies import HealthCheck
+from sozutw.config.security import CertificateAndKey, Hsts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class RemoveListener:
     """Forget a listener, active or not; its frontends and certificates stay, without effect."""
 
     address: InetAddress
+    kind: ListenerKind | None = None
+    """If it is told, the listener must be of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class ActivateListener:
     """Accept connections; asking for it twice is asking once."""
 
     address: InetAddress
+    kind: ListenerKind | None = None
+    """If it is told, the listener must be of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class DeactivateListener:
     """Accept no more connections; asking for it twice is asking once."""
 
     address: InetAddress
+    kind: ListenerKind | None = None
+    """If it is told, the listener must be of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,56 @@ class RemoveBackend:
     cluster_id: str
     backend_id: str
     address: BackendAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerPatch:
+    """What changes of a listener; None leaves a field as it is."""
+
+    public_address: InetAddress | None = None
+    expect_proxy: bool | None = None
+    sticky_name: str | None = None
+    front_timeout: float | None = None
+    back_timeout: float | None = None
+    connect_timeout: float | None = None
+    request_timeout: float | None = None
+    sozu_id_header: str | None = None
+    elide_x_real_ip: bool | None = None
+    send_x_real_ip: bool | None = None
+    answers: Mapping[str, str] = field(default_factory=no_tags, hash=False)
+    """By status; those that are not named stay, and an empty text takes the built-in one."""
+    http2: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """By the name of the limit in Http2Limits; those that are not named stay."""
+    alpn_protocols: tuple[str, ...] | None = None
+    """This and what follows is for a listener of TLS; empty: what is offered by default."""
+    strict_sni_binding: bool | None = None
+    disable_http11: bool | None = None
+    hsts: Hsts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateListener:
+    """Change some fields of a listener, all or none; new requests see them."""
+
+    address: InetAddress
+    kind: ListenerKind
+    """HTTP or HTTPS; the listener must be of that kind."""
+    patch: ListenerPatch
+
+
+@dataclass(frozen=True, slots=True)
+class SetHealthCheck:
+    """Probe the backends of a known cluster, or probe them in another way."""
+
+    cluster_id: str
+    check: HealthCheck
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHealthCheck:
+    """Probe them no more; all count as healthy from then on."""
+
+    cluster_id: str
 
 
 ListenerRequest = (

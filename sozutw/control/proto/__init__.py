@@ -1,0 +1,1 @@
+"""The messages on the command socket, generated from command.proto."""
