@@ -80,6 +80,7 @@ class ProxyService(Service):
         self.applier = Applier(
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
+        self.applier.listener_followers.append(self.worker.sessions.drain_of)
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self._started_at = reactor.seconds()
         self._stdout = StreamWriter(SharedSink, _tell_lost)
