@@ -36,6 +36,7 @@ from sozutw.config.state import RefusedRequestError
 from sozutw.control import soundness
 from sozutw.control.addresses import address_message, address_of, backend_address_of
 from sozutw.control.clusters_in import backend_of, cluster_of, health_check_of
+from sozutw.control.doubts import warnings_of
 from sozutw.control.frontends_in import added_rule_of, rule_of
 from sozutw.control.listeners_in import (
     http_listener_of,
@@ -53,11 +54,13 @@ from sozutw.control.orders_out import Order, message_of
 from sozutw.control.parts_in import certificate_of, fingerprint_of, name_of
 from sozutw.control.parts_out import certificate_message, health_check_message
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.unserved import VERBS, unserved
+from sozutw.control.unserved import VERBS, UnservedRequestError, unserved
 from sozutw.control.words import LISTENER_KIND
 
 __all__ = (
     "CHANGES",
+    "Order",
+    "UnservedRequestError",
     "address_message",
     "address_of",
     "backend_address_of",
@@ -69,6 +72,7 @@ __all__ = (
     "listener_message",
     "message_of",
     "request_of",
+    "warnings_of",
 )
 
 
