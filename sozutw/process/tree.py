@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
+from sozutw.balancing.backends import BackendState
 from sozutw.config.model import Config
 from sozutw.config.requests import (
     AddCertificate,
@@ -28,7 +29,7 @@ from sozutw.control.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import BackendReport, ClusterReport, as_json
+from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
@@ -152,6 +153,10 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
+        self._stdout.write(as_json(*self.gather()).encode() + b"\n")
+
+    def gather(self) -> Reports:
+        """Bring the gauges up to date that are read off what there is, and return all numbers."""
         now = self._reactor.seconds()
         worker = self.worker
         counters = worker.counters
@@ -162,24 +167,28 @@ class ProxyService(Service):
         acceptors = self.listeners.acceptors.values()
         counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
         counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
-        listeners_told = {
-            str(address): listener.counters for address, listener in self.applier.listeners.items()
-        }
-        clusters_told = {
-            cluster_id: ClusterReport(
-                cluster.counters,
-                [
-                    (
-                        state.backend_id,
-                        BackendReport(state.address_text, state.counters, state.is_available(now)),
-                    )
-                    for state in cluster.backends
-                ],
-            )
-            for cluster_id, cluster in self.applier.clusters.items()
-        }
-        text = as_json(counters, listeners_told, clusters_told, now - self._started_at)
-        self._stdout.write(text.encode() + b"\n")
+        return Reports(
+            counters,
+            {
+                str(address): listener.counters
+                for address, listener in self.applier.listeners.items()
+            },
+            {
+                cluster_id: ClusterReport(
+                    cluster.counters,
+                    [(state.backend_id, _report_of(state, now)) for state in cluster.backends],
+                )
+                for cluster_id, cluster in self.applier.clusters.items()
+            },
+            now - self._started_at,
+        )
+
+
+def _report_of(state: BackendState, now: float) -> BackendReport:
+    counters = state.counters
+    counters.connections = state.connections
+    counters.active_requests = state.active_requests
+    return BackendReport(state.address_text, counters, state.is_available(now))
 
 
 def _tell_lost(lines: int) -> None:
