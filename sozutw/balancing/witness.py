@@ -1,4 +1,4 @@
-"""Who is told what becomes of backends and clusters: the port that whoever tells others provides."""
+"""The port by which others are told what becomes of backends and clusters."""
 
 from typing import TYPE_CHECKING, Protocol
 
