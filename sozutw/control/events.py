@@ -46,7 +46,7 @@ class Events:
 
     def publish(
         self,
-        kind: "pb.EventKind.ValueType",
+        kind: pb.EventKind,
         *,
         cluster_id: str | None = None,
         backend_id: str | None = None,
@@ -99,7 +99,7 @@ class EventWitness:
         """It was removed, and has no connection any more."""
         self._tell_of(backend, pb.REMOVED_BACKEND_HAS_NO_CONNECTIONS)
 
-    def _tell_of(self, backend: BackendState, kind: "pb.EventKind.ValueType") -> None:
+    def _tell_of(self, backend: BackendState, kind: pb.EventKind) -> None:
         self._events.publish(
             kind,
             cluster_id=backend.cluster.cluster.cluster_id,

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
-from sozutw.balancing.backends import BackendState
 from sozutw.config.model import Config
 from sozutw.config.requests import (
     AddCertificate,
@@ -26,10 +25,11 @@ from sozutw.config.requests import (
 )
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
+from sozutw.control.gathering import reports_of
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
+from sozutw.metrics.render import Reports, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
@@ -167,28 +167,9 @@ class ProxyService(Service):
         acceptors = self.listeners.acceptors.values()
         counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
         counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
-        return Reports(
-            counters,
-            {
-                str(address): listener.counters
-                for address, listener in self.applier.listeners.items()
-            },
-            {
-                cluster_id: ClusterReport(
-                    cluster.counters,
-                    [(state.backend_id, _report_of(state, now)) for state in cluster.backends],
-                )
-                for cluster_id, cluster in self.applier.clusters.items()
-            },
-            now - self._started_at,
-        )
-
-
-def _report_of(state: BackendState, now: float) -> BackendReport:
-    counters = state.counters
-    counters.connections = state.connections
-    counters.active_requests = state.active_requests
-    return BackendReport(state.address_text, counters, state.is_available(now))
+        applier = self.applier
+        uptime = now - self._started_at
+        return reports_of(counters, applier.listeners, applier.clusters, now, uptime)
 
 
 def _tell_lost(lines: int) -> None:
