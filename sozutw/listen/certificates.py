@@ -144,6 +144,12 @@ class Certificates:
             for held in contexts.shown(asked)
         )
 
+    def names_of(self, held: CertificateAndKey) -> tuple[str, ...]:
+        """Return what a certificate is for, whether or not it may be served any more."""
+        from sozutw.transport.tls.certificates import names_in  # noqa: PLC0415
+
+        return names_in(held)
+
     def begin_counting_anew(self) -> None:
         """Forget what ``count`` has told of the past; what there is stays."""
         self._default_served = 0

@@ -135,3 +135,8 @@ def test_counting_begins_anew_and_what_there_is_stays() -> None:
     counters = TlsCounters()
     certificates.count(counters)
     assert (counters.default_served, counters.expires_at) == (0, int(END.timestamp()))
+
+
+def test_what_a_certificate_is_for_is_told_though_it_may_not_be_served() -> None:
+    certificates = make()
+    assert certificates.names_of(chained(expired("old.example"))) == ("old.example",)
