@@ -113,6 +113,31 @@ WORKER_SUMS: Final[Names] = MappingProxyType(
 REQUEST_TIME: Final = CLUSTER["request_time"]
 """A worker's is the sum over its clusters."""
 
+GAUGES: Final = frozenset(
+    {
+        "accept_queue.backpressure",
+        "accept_queue.connections",
+        "backend.available",
+        "backend.connections",
+        "backend.pool.size",
+        "client.connections",
+        "client.connections_max",
+        "client.connections_percent",
+        "cluster.available_backends",
+        "cluster.total_backends",
+        "connections_per_backend",
+        "http.active_requests",
+        "process.uptime_seconds",
+        "protocol.http",
+        "protocol.https",
+        "protocol.tls.handshake",
+        "protocol.ws",
+        "protocol.wss",
+        "tls.cert.min_expires_at_seconds",
+    }
+)
+"""Names of what tells how it is now. Any other number only grows, or is a timer."""
+
 STATUSES_TOLD: Final = (
     *(200, 201, 204, 301, 302, 304),
     *(400, 401, 403, 404, 408, 413, 429),

@@ -25,10 +25,11 @@ from sozutw.config.requests import (
 )
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
+from sozutw.control.gathering import reports_of
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import BackendReport, ClusterReport, as_json
+from sozutw.metrics.render import Reports, as_json
 from sozutw.process.assembly import Worker
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
@@ -153,6 +154,10 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
+        self._stdout.write(as_json(*self.gather()).encode() + b"\n")
+
+    def gather(self) -> Reports:
+        """Bring the gauges up to date that are read off what there is, and return all numbers."""
         now = self._reactor.seconds()
         worker = self.worker
         counters = worker.counters
@@ -163,24 +168,9 @@ class ProxyService(Service):
         acceptors = self.listeners.acceptors.values()
         counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
         counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
-        listeners_told = {
-            str(address): listener.counters for address, listener in self.applier.listeners.items()
-        }
-        clusters_told = {
-            cluster_id: ClusterReport(
-                cluster.counters,
-                [
-                    (
-                        state.backend_id,
-                        BackendReport(state.address_text, state.counters, state.is_available(now)),
-                    )
-                    for state in cluster.backends
-                ],
-            )
-            for cluster_id, cluster in self.applier.clusters.items()
-        }
-        text = as_json(counters, listeners_told, clusters_told, now - self._started_at)
-        self._stdout.write(text.encode() + b"\n")
+        applier = self.applier
+        uptime = now - self._started_at
+        return reports_of(counters, applier.listeners, applier.clusters, now, uptime)
 
 
 def _tell_lost(lines: int) -> None:

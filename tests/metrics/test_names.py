@@ -1,4 +1,6 @@
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from sozutw.metrics.counters import (
     WorkerCounters,
 )
 
+PAGE = (Path(__file__).parents[2] / "doc" / "metrics.md").read_text(encoding="utf-8")
 TOLD_BY_STATUS = {"statuses", "answers", "responses"}
 TOLD_BY_KIND = set(names.TLS_KINDS)
 NO_NUMBERS = {"tls", "is_secure"}
@@ -92,3 +95,25 @@ def test_what_a_handshake_came_to_is_named_by_its_kind(
 def test_no_name_of_tls_is_another_s() -> None:
     others = {*names.WORKER.values(), *names.WORKER_SUMS.values(), names.REQUEST_TIME}
     assert not others & set(names.TLS.values())
+
+
+def test_the_page_calls_a_gauge_what_is_one_and_nothing_else() -> None:
+    """In the table of the proxy, and in the sentences about listeners, clusters and backends."""
+    called: dict[str, set[str]] = {"c": set(), "g": set(), "t": set()}
+    for text, kind in re.findall(r"^\| (`.*?) \| ([cgt]) \|", PAGE, re.MULTILINE):
+        called[kind] |= set(re.findall(r"`([^`]+)`", text))
+    for sentence in re.findall(
+        r"^(?:By address|In `cluster`|In each)[^:]*: (.*?\))\.", PAGE, re.MULTILINE | re.DOTALL
+    ):
+        waiting: set[str] = set()
+        for name, kind in re.findall(r"`([^`]+)`|\(([cgt])\)", sentence):
+            if kind:
+                called[kind] |= waiting
+                waiting = set()
+            else:
+                waiting.add(name)
+    assert called["g"] == names.GAUGES
+    assert not called["g"] & (called["c"] | called["t"])
+    told = set().union(*called.values())
+    for mapping in (names.WORKER, names.TLS, names.LISTENER, names.CLUSTER, names.BACKEND):
+        assert set(mapping.values()) <= told
