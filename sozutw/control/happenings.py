@@ -1,0 +1,67 @@
+"""Which event an applied order is."""
+
+from typing import Any, Final, NamedTuple
+
+from sozutw.config.model import FrontendRule
+from sozutw.config.requests import (
+    ActivateListener,
+    AddCertificate,
+    AddCluster,
+    AddHttpFrontend,
+    AddHttpListener,
+    AddHttpsFrontend,
+    AddHttpsListener,
+    DeactivateListener,
+    RemoveCertificate,
+    RemoveCluster,
+    RemoveHttpFrontend,
+    RemoveHttpsFrontend,
+    RemoveListener,
+    ReplaceCertificate,
+    ReplaceDefaultCertificate,
+    Request,
+    UpdateListener,
+)
+from sozutw.control.proto import command_pb2 as pb
+
+
+class Happening(NamedTuple):
+    """The kind of an event, and what is told of it."""
+
+    kind: Any
+    about: dict[str, Any]
+
+
+_OF_ADDRESS: Final = {
+    RemoveListener: pb.LISTENER_REMOVED,
+    ActivateListener: pb.LISTENER_ACTIVATED,
+    DeactivateListener: pb.LISTENER_DEACTIVATED,
+    UpdateListener: pb.LISTENER_UPDATED,
+    AddCertificate: pb.CERTIFICATE_ADDED,
+    RemoveCertificate: pb.CERTIFICATE_REMOVED,
+    ReplaceCertificate: pb.CERTIFICATE_REPLACED,
+    ReplaceDefaultCertificate: pb.CERTIFICATE_REPLACED,
+}
+
+
+def happening_of(request: Request) -> Happening | None:
+    """Return the event that subscribers hear of; None for what is none."""
+    match request:
+        case AddHttpListener(listener) | AddHttpsListener(listener):
+            return Happening(pb.LISTENER_ADDED, {"address": listener.address})
+        case AddCluster(cluster):
+            return Happening(pb.CLUSTER_ADDED, {"cluster_id": cluster.cluster_id})
+        case RemoveCluster(cluster_id):
+            return Happening(pb.CLUSTER_REMOVED, {"cluster_id": cluster_id})
+        case AddHttpFrontend(rule) | AddHttpsFrontend(rule):
+            return Happening(pb.FRONTEND_ADDED, _of_rule(rule))
+        case RemoveHttpFrontend(rule) | RemoveHttpsFrontend(rule):
+            return Happening(pb.FRONTEND_REMOVED, _of_rule(rule))
+    kind = _OF_ADDRESS.get(type(request))  # type: ignore[arg-type]  # others are not in it
+    if kind is None:
+        return None
+    return Happening(kind, {"address": request.address})  # type: ignore[union-attr]
+
+
+def _of_rule(rule: FrontendRule) -> dict[str, Any]:
+    return {"cluster_id": rule.cluster_id, "address": rule.address}
