@@ -32,7 +32,7 @@ class Happening(NamedTuple):
     about: dict[str, Any]
 
 
-_OF_ADDRESS: Final = {
+_OF_ADDRESS: Final[dict[type[Any], Any]] = {
     RemoveListener: pb.LISTENER_REMOVED,
     ActivateListener: pb.LISTENER_ACTIVATED,
     DeactivateListener: pb.LISTENER_DEACTIVATED,
@@ -46,6 +46,9 @@ _OF_ADDRESS: Final = {
 
 def happening_of(request: Request) -> Happening | None:
     """Return the event that subscribers hear of; None for what is none."""
+    kind = _OF_ADDRESS.get(type(request))
+    if kind is not None:
+        return Happening(kind, {"address": getattr(request, "address", None)})
     match request:
         case AddHttpListener(listener) | AddHttpsListener(listener):
             return Happening(pb.LISTENER_ADDED, {"address": listener.address})
@@ -55,12 +58,10 @@ def happening_of(request: Request) -> Happening | None:
             return Happening(pb.CLUSTER_REMOVED, {"cluster_id": cluster_id})
         case AddHttpFrontend(rule) | AddHttpsFrontend(rule):
             return Happening(pb.FRONTEND_ADDED, _of_rule(rule))
-        case RemoveHttpFrontend(rule) | RemoveHttpsFrontend(rule):
-            return Happening(pb.FRONTEND_REMOVED, _of_rule(rule))
-    kind = _OF_ADDRESS.get(type(request))  # type: ignore[arg-type]  # others are not in it
-    if kind is None:
-        return None
-    return Happening(kind, {"address": request.address})  # type: ignore[union-attr]
+        case _:
+            is_gone = isinstance(request, RemoveHttpFrontend | RemoveHttpsFrontend)
+            rule = getattr(request, "frontend", None)
+            return Happening(pb.FRONTEND_REMOVED, _of_rule(rule)) if is_gone and rule else None
 
 
 def _of_rule(rule: FrontendRule) -> dict[str, Any]:

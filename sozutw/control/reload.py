@@ -8,7 +8,6 @@ from sozutw.config.draft import Draft
 from sozutw.config.dump import dump, remove_frontend
 from sozutw.config.model import Config
 from sozutw.config.requests import (
-    AddCertificate,
     AddHttpFrontend,
     AddHttpListener,
     AddHttpsFrontend,
@@ -91,6 +90,5 @@ def _make_room(draft: Draft, request: Request) -> bool:
                 return False
             draft.apply(remove_frontend(rule, kind))
             return True
-        case AddCertificate():
+        case _:
             return False
-    return False
