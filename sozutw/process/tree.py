@@ -28,8 +28,8 @@ from sozutw.control.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import BackendReport, ClusterReport, as_json
 from sozutw.process.assembly import Worker
+from sozutw.process.counts import Counts
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
@@ -81,7 +81,7 @@ class ProxyService(Service):
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
-        self._started_at = reactor.seconds()
+        self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
@@ -152,34 +152,7 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        now = self._reactor.seconds()
-        worker = self.worker
-        counters = worker.counters
-        counters.client_connections = len(worker.sessions)
-        counters.http_sessions = counters.client_connections - counters.tls.https_sessions
-        self.certificates.count(counters.tls)
-        counters.pool_size = worker.connector.pool.idle_total
-        acceptors = self.listeners.acceptors.values()
-        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
-        counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
-        listeners_told = {
-            str(address): listener.counters for address, listener in self.applier.listeners.items()
-        }
-        clusters_told = {
-            cluster_id: ClusterReport(
-                cluster.counters,
-                [
-                    (
-                        state.backend_id,
-                        BackendReport(state.address_text, state.counters, state.is_available(now)),
-                    )
-                    for state in cluster.backends
-                ],
-            )
-            for cluster_id, cluster in self.applier.clusters.items()
-        }
-        text = as_json(counters, listeners_told, clusters_told, now - self._started_at)
-        self._stdout.write(text.encode() + b"\n")
+        self._stdout.write(self.counts.as_json().encode() + b"\n")
 
 
 def _tell_lost(lines: int) -> None:
