@@ -242,7 +242,6 @@ class _Slices:
 
     def begin(self) -> None:
         """Write the first piece soon."""
-        self._request.notifyFinish().addBoth(lambda _: self.pauseProducing())
         self._request.registerProducer(self, True)
         self.resumeProducing()
 
@@ -252,7 +251,7 @@ class _Slices:
             self._next = self._reactor.callLater(0, self._write)
 
     def pauseProducing(self) -> None:
-        """There is no room, or nobody who would read."""
+        """There is no room now, or nobody left who would read."""
         if self._next is not None:
             self._next.cancel()
             self._next = None

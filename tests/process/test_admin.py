@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
 from twisted.internet.task import Clock
@@ -344,6 +345,16 @@ def test_bytes_that_drip_in_do_not_make_the_time_longer() -> None:
         assert not timed.is_gone_after(1)
     assert timed.is_gone_after(1)
     assert timed.clock.getDelayedCalls() == []
+
+
+def test_a_body_is_not_put_into_a_file() -> None:
+    timed = Timed()
+    timed.transport.receive(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+    (request,) = timed.channel.requests
+    timed.transport.receive(b"x" * 1000)
+    assert isinstance(request.content, BytesIO)
+    assert request.content.getvalue() == b""
+    assert timed.is_gone_after(REQUEST_SECONDS_MAX)
 
 
 def test_who_does_not_take_the_answer_loses_it() -> None:
