@@ -2,20 +2,21 @@
 Which services a process has, and in which order they stop: the one place that puts all together.
 
 Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the logs. (A MultiService would stop them all at once.)
+then sessions, then the pool, then the admin address, then the logs. (A MultiService would stop
+them all at once.)
 """
 
 import os
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
-from sozutw.config.model import Config
+from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
     ReplaceCertificate,
@@ -35,6 +36,9 @@ from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
+
+if TYPE_CHECKING:
+    from sozutw.process.admin import AdminService
 
 _log = Logger()
 
@@ -82,6 +86,7 @@ class ProxyService(Service):
         )
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
+        self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
@@ -89,6 +94,8 @@ class ProxyService(Service):
     @override
     def privilegedStartService(self) -> None:
         """Bind: low ports need the privileges that twistd drops afterwards."""
+        if self.admin is not None:
+            self.admin.privilegedStartService()
         self.applier.apply(*requests_of(self._config))
         for cluster in self._config.clusters:
             if cluster.backend_tls is not None:
@@ -101,6 +108,8 @@ class ProxyService(Service):
         self.worker.sessions.startService()
         self.listeners.startService()
         self.watch.startService()
+        if self.admin is not None:
+            self.admin.startService()
         self.certificates.is_telling = True
 
     @override
@@ -127,6 +136,8 @@ class ProxyService(Service):
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
+        if self.admin is not None:
+            yield self.admin.stopService()
         yield self.access_log.stopService()
         yield self._stdout.close()
 
@@ -141,6 +152,24 @@ class ProxyService(Service):
         else:
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
+
+    def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
+        if address is None:
+            return None
+        from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
+
+        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+
+    def why_not_ready(self) -> str | None:
+        """Say why no client should be sent here; None if one may be."""
+        if self._stopped is not None:
+            return "draining"
+        if not self.running:
+            return "starting"
+        configured = len(self.applier.listeners)
+        if configured and not self.listeners.acceptors:
+            return f"no listener is active, of {configured} that are configured"
+        return None
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""
