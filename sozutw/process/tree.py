@@ -8,7 +8,8 @@ them all at once.)
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -31,6 +32,7 @@ from sozutw.listen.limits import plan_descriptors, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
+from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
@@ -46,9 +48,12 @@ _log = Logger()
 class ProxyService(Service):
     """A whole proxy in one process."""
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, log: LineObserver | None = None) -> None:
+        """Take our log, or None where the log is twistd's."""
         settings = config.settings
         self._config = config
+        self.set_log_filter: Callable[[str], bool] = partial(set_log_filter, log)
+        """``process.log.set_log_filter``, of this process."""
         self._reactor = reactor
         self.access_log = AccessLog(
             reactor,
@@ -188,6 +193,6 @@ def _tell_lost(lines: int) -> None:
     _log.warn("{lines} lines of counters could not be written", lines=lines)
 
 
-def make_tree(config: Config, reactor: Any) -> ProxyService:
-    """Return the services of a process that serves ``config``."""
-    return ProxyService(config, reactor)
+def make_tree(config: Config, reactor: Any, log: LineObserver | None = None) -> ProxyService:
+    """Return the services of a process that serves ``config`` and has this log."""
+    return ProxyService(config, reactor, log)
