@@ -203,6 +203,14 @@ class ClusterState:
         self._changed()
         return state
 
+    def adopt(self, state: BackendState) -> None:
+        """Take in the state of a new backend that was made aside; its key is free."""
+        key = (state.backend_id, state.address)
+        assert state.cluster is self
+        assert key not in self._by_key
+        self._by_key[key] = state
+        self._changed()
+
     def remove(self, backend_id: str, address: BackendAddress) -> list[BackendState]:
         """
         Retire the backend with that id and address, or raise KeyError.

@@ -211,13 +211,20 @@ class RemoveHealthCheck:
 
 
 ListenerRequest = (
-    AddHttpListener | AddHttpsListener | RemoveListener | ActivateListener | DeactivateListener
+    AddHttpListener
+    | AddHttpsListener
+    | RemoveListener
+    | ActivateListener
+    | DeactivateListener
+    | UpdateListener
 )
 FrontendRequest = AddHttpFrontend | RemoveHttpFrontend | AddHttpsFrontend | RemoveHttpsFrontend
 CertificateRequest = (
     AddCertificate | RemoveCertificate | ReplaceCertificate | ReplaceDefaultCertificate
 )
-ClusterRequest = AddCluster | RemoveCluster | AddBackend | RemoveBackend
+ClusterRequest = (
+    AddCluster | RemoveCluster | AddBackend | RemoveBackend | SetHealthCheck | RemoveHealthCheck
+)
 Request = ListenerRequest | FrontendRequest | CertificateRequest | ClusterRequest
 
 

@@ -1,328 +1,155 @@
 """
-From a request to the live objects: what was asked of the configuration becomes true.
+From requests to the live objects: what was asked of the configuration becomes true.
 
-The configuration's own state changes first, whole or not at all; the live objects follow.
-They are replaced, never edited: what is under way keeps the Route that it started with.
+All of a batch or nothing of it; and nothing that it does not name is touched. What is under
+way keeps the Route that it started with.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any, Protocol, assert_never
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
+from twisted.python.failure import Failure
 
-from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.config.model import (
-    Backend,
-    BackendAddress,
-    FrontendRule,
-    HttpListener,
-    HttpsListener,
-    InetAddress,
+from sozutw.balancing.backends import ClusterState
+from sozutw.config.model import InetAddress
+from sozutw.config.requests import Request
+from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
+from sozutw.control.live import (
+    Certificates,
+    ClusterFollower,
+    ListenerFollower,
+    Live,
+    Pool,
+    Sockets,
 )
-from sozutw.config.requests import (
-    ActivateListener,
-    AddBackend,
-    AddCertificate,
-    AddCluster,
-    AddHttpFrontend,
-    AddHttpListener,
-    AddHttpsFrontend,
-    AddHttpsListener,
-    CertificateRequest,
-    DeactivateListener,
-    RemoveBackend,
-    RemoveCertificate,
-    RemoveCluster,
-    RemoveHttpFrontend,
-    RemoveHttpsFrontend,
-    RemoveListener,
-    ReplaceCertificate,
-    ReplaceDefaultCertificate,
-    Request,
-)
-from sozutw.config.security import CertificateAndKey
-from sozutw.config.state import ConfigState
-from sozutw.relay.route import ListenerState, Route
-from sozutw.routing.affinity import compile_affinity
-from sozutw.routing.rules import RuleKey, rule_key
-
-Place = tuple[InetAddress, RuleKey]
-"""Where a rule stands."""
+from sozutw.control.plan import SLICE, Plan
+from sozutw.relay.route import ListenerState
 
 
-class Listeners(Protocol):
-    """Who opens and closes listening sockets; ``listen.listeners.ListenerService``."""
+@dataclass(slots=True)
+class Outcome:
+    """What became of many requests that were applied in small steps."""
 
-    def activate(self, listener: ListenerState) -> None:
-        """Accept on this address; raises OSError if that cannot be."""
-
-    def deactivate(self, address: InetAddress) -> None:
-        """Accept no more; connections stay."""
-
-
-class Pool(Protocol):
-    """Who holds the connections of backends; ``backend.factory.Connector``."""
-
-    def retire(self, state: BackendState) -> None:
-        """Close its idle connections now, and its leased ones when they end."""
-
-
-class Certificates(Protocol):
-    """Who serves certificates; ``listen.certificates.Certificates``."""
-
-    def prepare_listener(self, listener: HttpsListener) -> Any:
-        """Judge a listener of TLS; raises RefusedRequestError, and changes nothing."""
-
-    def prepare(self, held: CertificateAndKey) -> Any:
-        """Judge a certificate; raises RefusedRequestError, and changes nothing."""
-
-    def prepare_known(self, held: Iterable[CertificateAndKey]) -> list[Any]:
-        """Judge certificates that were taken before; those that may not be served any more fall."""
-
-    def open(self, address: InetAddress, contexts: Any) -> None:
-        """Serve at this address with what ``prepare_listener`` returned."""
-
-    def close(self, address: InetAddress) -> None:
-        """Serve there no more."""
-
-    def add(self, address: InetAddress, held: Any) -> None:
-        """Serve what ``prepare`` returned too."""
-
-    def remove(self, address: InetAddress, fingerprint: str) -> None:
-        """Serve it no more."""
-
-    def replace(self, address: InetAddress, held: Any, old_fingerprint: str) -> None:
-        """Serve one in the place of another."""
-
-    def replace_default(self, address: InetAddress, held: Any) -> None:
-        """Serve it where no other certificate has the name that was asked for."""
+    applied: int = 0
+    unchanged: int = 0
+    """Those that asked for what was so already."""
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    """The number of each request that was passed over, from 0, and the reason."""
 
 
 class Applier:
-    """Apply requests to the configuration and then to the live objects."""
+    """Apply requests to the configuration and to the live objects, as one."""
 
     def __init__(
         self,
         state: ConfigState,
-        listeners: Listeners,
+        sockets: Sockets,
         pool: Pool,
         clock: IReactorTime,
         certificates: Certificates,
     ) -> None:
         self.state = state
-        self._certificates = certificates
-        self.clusters: dict[str, ClusterState] = {}
-        self.listeners: dict[InetAddress, ListenerState] = {}
-        self._sockets = listeners
+        self._live = Live()
+        self._sockets = sockets
         self._pool = pool
-        self._rules_of: dict[str, set[Place]] = {}
-        self._cluster_of: dict[Place, str] = {}
-        """The other way round: a rule is removed by its place alone."""
-        self._routed: dict[InetAddress, dict[RuleKey, FrontendRule]] = {}
-        """What stands in each listener's router now."""
-        self._pending: dict[InetAddress, dict[RuleKey, FrontendRule | None]] = {}
-        """What shall stand there after the next commit; None: no more."""
+        self._certificates = certificates
         self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self._under_way: Iterator[None] | None = None
+        self.cluster_followers: list[ClusterFollower] = []
+        self.listener_followers: list[ListenerFollower] = []
+
+    @property
+    def clusters(self) -> dict[str, ClusterState]:
+        """The live clusters; to be read only."""
+        return self._live.clusters
+
+    @property
+    def listeners(self) -> dict[InetAddress, ListenerState]:
+        """The live listeners; to be read only."""
+        return self._live.listeners
 
     def apply(self, *requests: Request) -> None:
         """
-        Apply requests in their order, routers once at the end.
+        Apply requests in their order, all or none, before this returns.
 
-        Raises RefusedRequestError at the first that cannot be; those before it hold.
+        Raises RefusedRequestError for the first that cannot be, or OSError for an address that
+        cannot be listened on.
         """
+        self._finish()
+        for _ in self._steps(requests, None):
+            pass
+
+    def apply_slowly(
+        self, requests: Iterable[Request], *, skips_refused: bool = False
+    ) -> "Deferred[Outcome]":
+        """
+        Apply many requests: made aside in small steps, while others are served, then all at once.
+
+        With ``skips_refused`` those that cannot be are passed over, and told; otherwise the
+        first of them fails it all with RefusedRequestError or OSError. Whoever raises out of
+        ``requests`` ends it likewise. One at a time; ``apply`` meanwhile finishes it first.
+        """
+        assert self._under_way is None, "one after the other"
+        outcome = Outcome()
+        faults: list[Failure] = []
+
+        def steps() -> Iterator[None]:
+            try:
+                yield from self._steps(requests, outcome, skips_refused=skips_refused)
+            except Exception:  # noqa: BLE001  # told below; whoever else drives this is not to hear it
+                faults.append(Failure())
+            finally:
+                self._under_way = None
+
+        self._under_way = steps()
+        ended = self._cooperator.coiterate(self._under_way)
+        return ended.addCallback(lambda _: faults[0] if faults else outcome)
+
+    def _finish(self) -> None:
+        """Do what is left of a slow change now: it came first."""
+        for _ in self._under_way or ():
+            pass
+
+    def _steps(
+        self, requests: Iterable[Request], outcome: Outcome | None, *, skips_refused: bool = False
+    ) -> Iterator[None]:
+        outcome = outcome or Outcome()
+        plan = Plan(self.state, self._live, self._sockets, self._certificates)
         try:
-            for request in requests:
-                prepared = self._prepare(request)
-                self.state.apply(request)
-                self._follow(request, prepared)
-        finally:
-            self._commit()
+            for number, request in enumerate(requests):
+                try:
+                    plan.take(request)
+                    outcome.applied += 1
+                except AlreadySoError:
+                    if not skips_refused:
+                        raise
+                    outcome.unchanged += 1
+                except (RefusedRequestError, OSError) as error:
+                    if not skips_refused:
+                        raise
+                    outcome.refused.append((number, str(error)))
+                if number % SLICE == SLICE - 1:
+                    yield
+            yield from plan.prepare()
+        except BaseException:
+            plan.abandon()
+            raise
+        plan.commit()
+        self._follow(plan)
 
-    def _prepare(self, request: Request) -> Any:
-        """
-        Make what may be refused for reasons that the configuration's state cannot know.
-
-        Returns it for ``_follow``, which cannot fail any more.
-        """
-        match request:
-            case AddHttpsListener(listener):
-                held = self.state.certificates(listener.address)
-                contexts = self._certificates.prepare_listener(listener)
-                return contexts, self._certificates.prepare_known(held)
-            case (
-                AddCertificate(_, certificate)
-                | ReplaceCertificate(_, certificate, _)
-                | ReplaceDefaultCertificate(_, certificate)
-            ):
-                return self._certificates.prepare(certificate)
-            case _:
-                return None
-
-    def _follow(self, request: Request, prepared: Any) -> None:  # noqa: C901, PLR0912 - one arm a verb
-        match request:
-            case AddHttpListener(listener):
-                self._add_listener(listener)
-            case AddHttpsListener(listener):
-                contexts, held = prepared
-                self._certificates.open(listener.address, contexts)
-                for each in held:
-                    self._certificates.add(listener.address, each)
-                self._add_listener(listener)
-            case (
-                AddCertificate()
-                | RemoveCertificate()
-                | ReplaceCertificate()
-                | ReplaceDefaultCertificate()
-            ):
-                self._follow_with_certificates(request, prepared)
-            case RemoveListener(address):
-                self._sockets.deactivate(address)
-                self._certificates.close(address)
-                del self.listeners[address]
-                self._routed.pop(address, None)
-                self._pending.pop(address, None)
-            case ActivateListener(address):
-                self._commit()
-                self._sockets.activate(self.listeners[address])
-            case DeactivateListener(address):
-                self._sockets.deactivate(address)
-            case AddCluster(cluster):
-                self._add_cluster(cluster.cluster_id)
-            case RemoveCluster(cluster_id):
-                self._remove_cluster(cluster_id)
-            case AddHttpFrontend(rule) | AddHttpsFrontend(rule):
-                self._add_rule(rule)
-            case RemoveHttpFrontend(rule) | RemoveHttpsFrontend(rule):
-                self._remove_rule(rule)
-            case AddBackend(backend):
-                self._add_backend(backend)
-            case RemoveBackend(cluster_id, backend_id, address):
-                self._remove_backend(cluster_id, backend_id, address)
-
-    def _follow_with_certificates(self, request: CertificateRequest, prepared: Any) -> None:
-        match request:
-            case ReplaceDefaultCertificate(address, _):
-                self._certificates.replace_default(address, prepared)
-                configured = self.state.listener(address)
-                assert configured is not None
-                self.listeners[address].reconfigure(configured)
-            case AddCertificate(address, _):
-                self._certificates.add(address, prepared)
-            case RemoveCertificate(address, fingerprint):
-                self._certificates.remove(address, fingerprint.lower())
-            case ReplaceCertificate(address, _, old_fingerprint):
-                self._certificates.replace(address, prepared, old_fingerprint.lower())
-            case _:
-                assert_never(request)
-
-    def _add_listener(self, listener: HttpListener | HttpsListener) -> None:
-        address = listener.address
-        self.listeners[address] = ListenerState(listener)
-        rules = self.state.frontends(address)
-        self._pending[address] = {rule_key(rule): rule for rule in rules}
-
-    def _add_cluster(self, cluster_id: str) -> None:
-        cluster = self.state.cluster(cluster_id)
-        assert cluster is not None
-        live = self.clusters.get(cluster_id)
-        if live is None:
-            live = self.clusters[cluster_id] = ClusterState(cluster, compile_affinity)
-            for backend in self.state.backends(cluster_id):
-                live.upsert(backend)
-        else:
-            speaks_as_before = live.cluster.backend_tls == cluster.backend_tls
-            live.reconfigure(cluster)
-            for retired in [] if speaks_as_before else live.renew():
-                self._pool.retire(retired)
-        self._reroute_cluster(cluster_id)
-
-    def _remove_cluster(self, cluster_id: str) -> None:
-        live = self.clusters.pop(cluster_id)
-        for state in live.backends:
-            for retired in live.remove(state.backend_id, state.address):
-                self._pool.retire(retired)
-        self._reroute_cluster(cluster_id)
-
-    def _add_backend(self, backend: Backend) -> None:
-        live = self.clusters.get(backend.cluster_id)
-        if live is not None:
-            live.upsert(backend)
-
-    def _remove_backend(self, cluster_id: str, backend_id: str, address: BackendAddress) -> None:
-        live = self.clusters.get(cluster_id)
-        if live is not None:
-            for retired in live.remove(backend_id, address):
-                self._pool.retire(retired)
-
-    def _add_rule(self, rule: FrontendRule) -> None:
-        key = rule_key(rule)
-        cluster_id = rule.cluster_id or ""
-        self._cluster_of[rule.address, key] = cluster_id
-        self._rules_of.setdefault(cluster_id, set()).add((rule.address, key))
-        pending = self._pending.setdefault(rule.address, {})
-        if key in pending:
-            # It is taken away in the same batch: it comes back as the last, and as another.
-            del pending[key]
-            rule = replace(rule)
-        pending[key] = rule
-
-    def _remove_rule(self, rule: FrontendRule) -> None:
-        key = rule_key(rule)
-        place = rule.address, key
-        cluster_id = self._cluster_of.pop(place)
-        places = self._rules_of[cluster_id]
-        places.remove(place)
-        if not places:
-            del self._rules_of[cluster_id]
-        self._pending.setdefault(rule.address, {})[key] = None
-
-    def _reroute_cluster(self, cluster_id: str) -> None:
-        """The cluster's options changed: its rules get new routes, in their old order."""
-        for address, key in self._rules_of.get(cluster_id, ()):
-            rule = self._routed.get(address, {}).get(key)
-            if rule is not None:
-                self._pending.setdefault(address, {}).setdefault(key, rule)
-
-    def _commit(self) -> None:
-        """Swap in a new router for each listener whose rules changed, each whole."""
-        pending, self._pending = self._pending, {}
-        for address, wanted in pending.items():
-            listener = self.listeners.get(address)
-            if listener is not None:
-                self._swap_router(listener, wanted)
-        for cluster in self.clusters.values():
-            if cluster.needs_rebuild:
+    def _follow(self, plan: Plan) -> None:
+        for state in plan.retired:
+            self._pool.retire(state)
+        clusters = self._live.clusters
+        for cluster_id in plan.followed:
+            cluster = clusters.get(cluster_id)
+            for follow in self.cluster_followers:
+                follow(cluster_id, cluster)
+            if cluster is not None and cluster.needs_rebuild:
                 self._cooperator.cooperate(cluster.rebuild())
-
-    def _swap_router(
-        self, listener: ListenerState, wanted: dict[RuleKey, FrontendRule | None]
-    ) -> None:
-        routed = self._routed.setdefault(listener.listener.address, {})
-        removed: list[FrontendRule] = []
-        added: list[tuple[FrontendRule, Route]] = []
-        replaced: list[tuple[FrontendRule, Route]] = []
-        for key, rule in wanted.items():
-            known = routed.get(key)
-            if rule is None:
-                if known is not None:
-                    removed.append(known)
-            elif known is rule:
-                replaced.append((rule, self._route(rule, listener)))
-            else:
-                if known is not None:
-                    removed.append(known)
-                added.append((rule, self._route(rule, listener)))
-        listener.router = listener.router.changed(removed, added, replaced)
-        for rule in removed:
-            del routed[rule_key(rule)]
-        for rule, _ in added:
-            routed[rule_key(rule)] = rule
-
-    def _route(self, rule: FrontendRule, listener: ListenerState) -> Route:
-        cluster = self.clusters.get(rule.cluster_id or "")
-        answers = listener.answers
-        if cluster is not None:
-            answers = answers.with_cluster(cluster.cluster.answers)
-        return Route(rule, listener.listener, cluster, answers, listener.https)
+        for listener in plan.left:
+            for leave in self.listener_followers:
+                leave(listener)

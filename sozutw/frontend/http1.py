@@ -29,7 +29,7 @@ from sozutw.relay.ports import BackSide, Means, Sink
 from sozutw.relay.route import ListenerState
 from sozutw.relay.unreadable import refuse_unreadable
 from sozutw.sessions.manager import SessionManager
-from sozutw.sessions.session import Session
+from sozutw.sessions.session import Doing, Session
 from sozutw.transport.patience import Patience, Wheel
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.request import parse_request_head
@@ -182,6 +182,8 @@ class Http1FrontendConnection(Closing):
             if fields is not self._known:
                 # Clients of one kind send the same fields: the next one's need no reading.
                 self._known = self._listener.known = fields
+            if self._provenance.told_of is not self._listener.listener:
+                self._take_over()
             exchange = self._exchange = Exchange(
                 self, self.session, self._listener, self._provenance, self._means, head, now
             )
@@ -200,6 +202,14 @@ class Http1FrontendConnection(Closing):
             self._close()
         elif self.is_full and len(buffer) > KEPT_BYTES_MAX:
             self._pause_reading()
+
+    def _take_over(self) -> None:
+        """The listener has other options than at our last request."""
+        old, session = self._provenance, self.session
+        port = int(session.peer.rpartition(":")[2])
+        client = None if self.tls is None else self.tls.client
+        self._provenance = Provenance(old.listener, session.source, port, client)
+        self._idle_seconds = self._listener.listener.timeouts.front
 
     def _wait_for_head(self) -> None:
         """A head has begun: the whole of it has a limit, and a slow drip cannot extend it."""
@@ -363,6 +373,18 @@ class Http1FrontendConnection(Closing):
         self.patience.allow(min(self._idle_seconds, self.patience.seconds))
 
     # What the session manager asks for.
+
+    def came_in_at(self, listener: object) -> bool:
+        """Return whether this is our listener."""
+        return listener is self._listener
+
+    def doing(self) -> Doing:
+        """Return what goes on here now."""
+        listener = self._listener
+        at = str(listener.listener.address)
+        if self._exchange is not None:
+            return self._exchange.doing(at, is_draining=self.is_draining)
+        return Doing(at, listener.protocol, "closing" if self._is_over else "idle")
 
     def is_idle(self) -> bool:
         """Return whether no exchange is under way."""

@@ -156,8 +156,12 @@ class Acceptor:
 
     def close(self) -> None:
         """Listen no more, and turn away who waits."""
-        if self._is_closed:
-            return
+        if not self._is_closed:
+            close_later(self._reactor, self.release())
+
+    def release(self) -> socket.socket:
+        """Turn away who waits, and give the listening socket to the caller, who goes on with it."""
+        assert not self._is_closed
         self._is_closed = True
         self._is_paused = True
         self._reactor.removeReader(self)
@@ -170,7 +174,7 @@ class Acceptor:
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
-        close_later(self._reactor, self._socket)
+        return self._socket
 
     def getHost(self) -> IAddress:  # as Twisted's ports have it
         """Return the address that it listens on."""

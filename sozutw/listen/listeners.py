@@ -4,6 +4,7 @@ The ListenerService: the listening sockets of a worker, and which listener each 
 It must not know what is said on a connection: a factory makes the protocol.
 """
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -49,14 +50,27 @@ class ListenerService(Service):
         self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
 
-    def activate(self, listener: ListenerState) -> None:
-        """Accept on the listener's address; again is no harm. Raises OSError if it cannot be."""
+    def reserve(self, address: InetAddress) -> socket.socket:
+        """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
+        return bind(address)
+
+    def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
+        """Accept on the listener's address from now on; the socket is ours then."""
         address = listener.listener.address
-        if address in self.acceptors:
-            return
-        self.acceptors[address] = acceptor = Acceptor(
+        assert address not in self.acceptors
+        self._accept_on(reserved, listener)
+        scheme = listener.scheme.decode()
+        _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
+
+    def exchange(self, listener: ListenerState) -> None:
+        """Accept for another listener at an address that is accepted on, with the same socket."""
+        acceptor = self.acceptors.pop(listener.listener.address)
+        self._accept_on(acceptor.release(), listener)
+
+    def _accept_on(self, sock: socket.socket, listener: ListenerState) -> None:
+        acceptor = Acceptor(
             self._reactor,
-            bind(address),
+            sock,
             self._factory_of(listener),
             self._admission,
             queue_max=self._queue_max,
@@ -64,9 +78,8 @@ class ListenerService(Service):
             counts=QueueCounts(self._counters, listener.counters),
             make_transport=self._transport_of(listener),
         )
+        self.acceptors[listener.listener.address] = acceptor
         acceptor.resume()
-        scheme = listener.scheme.decode()
-        _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
 
     def _transport_of(self, listener: ListenerState) -> MakeTransport:
         """Return what makes a transport of an accepted socket."""

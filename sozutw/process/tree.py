@@ -89,6 +89,7 @@ class ProxyService(Service):
         self.applier = Applier(
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
+        self.applier.listener_followers.append(self.worker.sessions.drain_of)
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
         self.admin = self._make_admin(settings.admin_address)

@@ -38,7 +38,8 @@ class Route:
     """
     Where a request goes: a cluster, with its options as they hold on this listener.
 
-    ``answer_status`` is not 0 when the proxy answers itself: a redirect or a 401.
+    ``answer_status`` is not 0 when the proxy answers itself: a redirect or a 401. ``settings`` are
+    the cluster's options if they are about to be others than those in force.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Route:
         cluster: ClusterState | None,
         answers: Answers,
         https: HttpsListener | None = None,
+        settings: Cluster | None = None,
     ) -> None:
         self.rule = rule
         self.cluster = cluster
@@ -86,7 +88,8 @@ class Route:
         self.hsts_line = b"" if hsts is None else hsts_line(hsts)
         """Without its line end; empty where nothing is told."""
         self.hsts_replaces = hsts is not None and hsts.force_replace_backend
-        settings = cluster.cluster if cluster is not None else None
+        if settings is None and cluster is not None:
+            settings = cluster.cluster
         if self.answer_status == 0 and rule.cluster_id is None:
             self.answer_status = 401
         is_moved = settings is not None and settings.https_redirect and https is None

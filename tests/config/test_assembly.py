@@ -2,6 +2,7 @@
 
 import pytest
 
+from sozutw.config.draft import apply
 from sozutw.config.model import (
     Certificate,
     HttpListener,
@@ -278,7 +279,7 @@ def test_whatever_is_left_can_be_applied(files) -> None:
     )
     state = ConfigState()
     for request in requests_of(files.config(text, skip=True)):
-        state.apply(request)
+        apply(state, request)
     state.check_invariants()
     assert state.is_active(HERE)
     assert state.is_active(InetAddress("127.0.0.1", 8443))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sozutw.config.draft import apply
 from sozutw.config.file import load, names
 from sozutw.config.problems import Severity
 from sozutw.config.requests import requests_of
@@ -42,7 +43,7 @@ def test_the_sample_of_sozu_is_served_but_for_what_is_skipped() -> None:
     assert len(unserved.udp_listeners) == 1
     state = ConfigState()
     for request in requests_of(config):
-        state.apply(request)
+        apply(state, request)
 
 
 def test_what_is_skipped_is_told_in_the_same_lines_as_when_it_is_not() -> None:

@@ -1,5 +1,6 @@
 """In which order a configuration is asked for."""
 
+from sozutw.config.draft import apply
 from sozutw.config.model import (
     Backend,
     Certificate,
@@ -95,7 +96,7 @@ def test_listeners_of_tls_have_their_certificates_before_anyone_is_let_in() -> N
 def test_an_empty_state_takes_all_of_them() -> None:
     state = ConfigState()
     for request in requests_of(CONFIG):
-        state.apply(request)
+        apply(state, request)
     assert state.listeners == CONFIG.listeners
     assert state.clusters == CONFIG.clusters
     assert set(state.frontends(HERE)) == set(CONFIG.frontends)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sozutw.config.draft import apply
 from sozutw.config.model import InetAddress, UnixAddress
 from sozutw.config.requests import requests_of
 from sozutw.config.serve import ConfigError, serve_config
@@ -25,7 +26,7 @@ def test_every_request_leads_to_the_backends() -> None:
 def test_an_empty_state_takes_it() -> None:
     state = ConfigState()
     for request in requests_of(serve_config("[::1]:8080", ["127.0.0.1:8001"])):
-        state.apply(request)
+        apply(state, request)
     state.check_invariants()
     assert state.is_active(InetAddress("::1", 8080))
 

@@ -1,14 +1,18 @@
 """From requests to live objects: what was asked for holds, and what is under way keeps its own."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import BackendState
+from sozutw.config.draft import apply
 from sozutw.config.model import (
     Backend,
     Cluster,
@@ -16,10 +20,12 @@ from sozutw.config.model import (
     HttpListener,
     HttpsListener,
     InetAddress,
+    ListenerKind,
     LoadBalancing,
     Position,
     Redirect,
 )
+from sozutw.config.policies import HealthCheck
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
@@ -30,27 +36,43 @@ from sozutw.config.requests import (
     AddHttpsFrontend,
     AddHttpsListener,
     DeactivateListener,
+    ListenerPatch,
     RemoveBackend,
     RemoveCertificate,
     RemoveCluster,
+    RemoveHealthCheck,
     RemoveHttpFrontend,
     RemoveHttpsFrontend,
     RemoveListener,
     ReplaceCertificate,
     ReplaceDefaultCertificate,
     Request,
+    SetHealthCheck,
+    UpdateListener,
 )
 from sozutw.config.security import BackendTls
 from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.apply import Applier
+from sozutw.control.apply import Applier, Outcome
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.counters import TlsCounters
 from sozutw.relay.route import ListenerState, Route
 from tests.fakes.certificates import chained, expired, leaf
 from tests.fakes.worker import FakeWorld, ok
 
+NOT_FOUND = "HTTP/1.1 404 Not Found\r\n\r\ngone fishing"
 HERE = InetAddress("10.0.0.1", 8080)
 THERE = InetAddress("10.0.0.2", 8080)
+
+
+class Reserved:
+    """A bound socket that nobody accepts on yet."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.is_used = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class Sockets:
@@ -60,12 +82,25 @@ class Sockets:
         self.open: dict[InetAddress, ListenerState] = {}
         self.fault: OSError | None = None
         self.rules_at_activation: list[int] = []
+        self.reserved: list[Reserved] = []
 
-    def activate(self, listener: ListenerState) -> None:
+    def reserve(self, address: InetAddress) -> Reserved:
         if self.fault is not None:
             raise self.fault
+        reserved = Reserved()
+        self.reserved.append(reserved)
+        return reserved
+
+    def activate(self, listener: ListenerState, reserved: Reserved) -> None:
+        assert not reserved.is_closed
+        reserved.is_used = True
+        assert listener.listener.address not in self.open
         self.rules_at_activation.append(len(listener.router))
-        self.open.setdefault(listener.listener.address, listener)
+        self.open[listener.listener.address] = listener
+
+    def exchange(self, listener: ListenerState) -> None:
+        assert listener.listener.address in self.open
+        self.open[listener.listener.address] = listener
 
     def deactivate(self, address: InetAddress) -> None:
         self.open.pop(address, None)
@@ -96,6 +131,11 @@ class Scene:
         self.applier.apply(*requests)
         self.check()
 
+    def settle(self) -> None:
+        """Let all small steps be done."""
+        while self.clock.getDelayedCalls():
+            self.clock.advance(0)
+
     def find(
         self, host: bytes = b"a.test", target: bytes = b"/", method: bytes = b"GET", at=HERE
     ) -> Route | None:
@@ -113,6 +153,10 @@ class Scene:
         """The live objects are what the configuration says, in its order."""
         state, applier = self.state, self.applier
         state.check_invariants()
+        assert all(one.is_closed != one.is_used for one in self.sockets.reserved)
+        assert set(self.sockets.open) == {
+            one.address for one in state.listeners if state.is_active(one.address)
+        }
         assert list(applier.listeners) == [listener.address for listener in state.listeners]
         assert set(applier.clusters) == {cluster.cluster_id for cluster in state.clusters}
         for cluster in state.clusters:
@@ -448,14 +492,18 @@ def test_a_rule_and_the_cluster_that_it_moves_to_may_change_in_one_batch():
 
 def test_a_batch_changes_each_router_once(monkeypatch: pytest.MonkeyPatch):
     scene = running()
-    before = scene.applier.listeners[HERE].router
-    seen = []
-    changed = type(before).changed
+    routers = []
+    swapped = ListenerState.router.__set__
     monkeypatch.setattr(
-        type(before), "changed", lambda self, *args: seen.append(1) or changed(self, *args)
+        ListenerState,
+        "router",
+        property(
+            ListenerState.router.__get__,
+            lambda self, router: routers.append(router) or swapped(self, router),
+        ),
     )
-    scene.apply(*[AddHttpFrontend(frontend(f"{n}.test")) for n in range(50)])
-    assert seen == [1]
+    scene.apply(*[AddHttpFrontend(frontend(f"{n}.test")) for n in range(500)])
+    assert len(routers) == 1
 
 
 def test_what_concerns_no_rule_changes_no_router():
@@ -465,18 +513,38 @@ def test_what_concerns_no_rule_changes_no_router():
     assert scene.applier.listeners[HERE].router is before
 
 
-def test_a_refused_request_ends_the_batch_and_those_before_it_hold():
+def test_a_batch_with_a_refused_request_changes_nothing():
     scene = running()
+    router = scene.applier.listeners[HERE].router
     with pytest.raises(RefusedRequestError, match="already"):
         scene.applier.apply(
+            AddHttpListener(listener(THERE)),
+            ActivateListener(THERE),
             AddHttpFrontend(frontend("b.test")),
+            RemoveBackend("app", "A", backend().address),
+            AddCluster(Cluster("new")),
             AddHttpFrontend(frontend()),
-            AddHttpFrontend(frontend("c.test")),
         )
     scene.check()
-    assert scene.leads_to(b"b.test") == "app"
+    assert scene.applier.listeners[HERE].router is router
+    assert scene.find(b"b.test") is None
+    assert list(scene.sockets.open) == [HERE]
+    assert scene.pool.states == []
+    assert len(scene.applier.clusters["app"].backends) == 2
+
+
+def test_an_address_that_cannot_be_bound_undoes_its_batch():
+    scene = running()
+    scene.sockets.fault = OSError("in use")
+    with pytest.raises(OSError, match="in use"):
+        scene.applier.apply(
+            RemoveHttpFrontend(frontend()),
+            AddHttpListener(listener(THERE)),
+            ActivateListener(THERE),
+        )
+    scene.check()
     assert scene.leads_to() == "app"
-    assert scene.find(b"c.test") is None
+    assert THERE not in scene.applier.listeners
 
 
 @pytest.mark.parametrize(
@@ -504,6 +572,175 @@ def test_what_cannot_be_is_refused_and_changes_nothing(request_: Request):
     assert scene.pool.states == []
 
 
+# Slowly.
+
+
+def success_of(done: Deferred[Outcome]) -> Outcome:
+    results: list[Outcome] = []
+    done.addCallback(results.append)
+    (result,) = results
+    return result
+
+
+def test_a_slow_change_is_seen_by_nobody_until_it_is_seen_whole():
+    scene = running()
+    old = scene.applier.listeners[HERE].router
+    many = [AddHttpFrontend(frontend(f"h{n}.test", "new")) for n in range(300)]
+    added = [AddBackend(backend(name, "app")) for name in "QR"]
+    requests = [AddCluster(Cluster("new")), *added, *many]
+    asked = 0
+
+    def watched() -> Iterator[Request]:
+        nonlocal asked
+        for request in requests:
+            asked += 1
+            yield request
+
+    steps = scene.applier._steps(watched(), None)
+    count = 0
+    for _ in steps:
+        count += 1
+        assert scene.applier.listeners[HERE].router is old
+        assert "new" not in scene.applier.clusters
+        assert len(scene.applier.clusters["app"].backends) == 2
+        assert scene.state.cluster("new") is None
+    assert count > 8
+    scene.check()
+    assert scene.leads_to(b"h299.test") == "new"
+    assert len(scene.applier.clusters["app"].backends) == 4
+
+
+def test_what_is_refused_of_a_slow_change_is_passed_over_and_told():
+    scene = running()
+    scene.sockets.fault = OSError("in use")
+    done = scene.applier.apply_slowly(
+        [
+            AddHttpFrontend(frontend()),
+            AddHttpFrontend(frontend(cluster_id="api")),
+            RemoveCluster("nobody"),
+            AddHttpListener(listener(THERE)),
+            ActivateListener(THERE),
+            AddHttpFrontend(frontend("b.test")),
+        ],
+        skips_refused=True,
+    )
+    scene.settle()
+    outcome = success_of(done)
+    assert (outcome.applied, outcome.unchanged) == (2, 1)
+    assert [number for number, _ in outcome.refused] == [1, 2, 4]
+    assert "already leads to cluster 'app'" in outcome.refused[0][1]
+    assert "in use" in outcome.refused[2][1]
+    scene.check()
+    assert scene.leads_to(b"b.test") == "app"
+
+
+@pytest.mark.parametrize("fault", [RefusedRequestError("no"), ValueError("torn")])
+def test_a_slow_change_that_fails_changes_nothing(fault: Exception):
+    scene = running()
+    router = scene.applier.listeners[HERE].router
+
+    def torn() -> Iterator[Request]:
+        yield AddHttpListener(listener(THERE))
+        yield ActivateListener(THERE)
+        raise fault
+
+    done = scene.applier.apply_slowly(torn())
+    faults: list[Failure] = []
+    done.addErrback(faults.append)
+    scene.settle()
+    assert [failure.value for failure in faults] == [fault]
+    scene.check()
+    assert scene.applier.listeners[HERE].router is router
+    scene.apply(AddCluster(Cluster("next")))
+
+
+def test_a_quick_change_waits_for_no_slow_one_and_does_not_overtake_it():
+    scene = running()
+    many = [AddHttpFrontend(frontend(f"h{n}.test")) for n in range(300)]
+    done = scene.applier.apply_slowly(many)
+    scene.apply(RemoveHttpFrontend(frontend("h7.test")))
+    assert scene.leads_to(b"h8.test") == "app"
+    assert scene.leads_to(b"h7.test") is None
+    scene.settle()
+    assert success_of(done).applied == 300
+
+
+# Followers, and changes of a listener.
+
+
+def test_followers_hear_of_the_clusters_that_changed_and_of_no_others():
+    scene = running()
+    scene.apply(AddCluster(Cluster("api")))
+    heard: list[tuple[str, object]] = []
+    scene.applier.cluster_followers.append(lambda name, cluster: heard.append((name, cluster)))
+    scene.apply(AddBackend(backend("Q")), AddCluster(Cluster("new")), RemoveCluster("api"))
+    clusters = scene.applier.clusters
+    assert dict(heard) == {"app": clusters["app"], "new": clusters["new"], "api": None}
+    assert len(heard) == 3
+    del heard[:]
+    scene.apply(AddHttpFrontend(frontend("z.test")))
+    assert heard == []
+
+
+def test_a_listener_that_goes_is_told_so_that_its_clients_may_go():
+    scene = running()
+    left: list[ListenerState] = []
+    scene.applier.listener_followers.append(left.append)
+    here = scene.applier.listeners[HERE]
+    scene.apply(DeactivateListener(HERE), ActivateListener(HERE))
+    scene.apply(RemoveListener(HERE), AddHttpListener(listener()), ActivateListener(HERE))
+    assert left == []
+    assert scene.applier.listeners[HERE] is here
+    scene.apply(RemoveListener(HERE))
+    assert left == [here]
+
+
+def test_a_changed_listener_keeps_its_socket_and_its_rules_see_the_change():
+    scene = running()
+    scene.apply(AddHttpFrontend(frontend("b.test")))
+    here = scene.applier.listeners[HERE]
+    patch = ListenerPatch(back_timeout=7.0, sticky_name="OTHER", answers={"404": NOT_FOUND})
+    scene.apply(UpdateListener(HERE, ListenerKind.HTTP, patch))
+    assert scene.applier.listeners[HERE] is here
+    assert scene.sockets.open == {HERE: here}
+    assert len(scene.sockets.reserved) == 1
+    for host in (b"a.test", b"b.test"):
+        assert scene.find(host).back_seconds == 7.0
+    assert here.answers.compose(404, False, False, 1, b"").data.endswith(b"gone fishing")
+    assert here.listener.sticky_name == "OTHER"
+
+
+def test_a_listener_may_become_one_of_tls_on_the_same_socket():
+    scene = running()
+    left: list[ListenerState] = []
+    scene.applier.listener_followers.append(left.append)
+    old = scene.applier.listeners[HERE]
+    scene.apply(
+        RemoveHttpFrontend(frontend()),
+        RemoveListener(HERE),
+        secure(),
+        AddHttpsFrontend(frontend()),
+        ActivateListener(HERE),
+    )
+    fresh = scene.applier.listeners[HERE]
+    assert left == [old]
+    assert scene.sockets.open == {HERE: fresh}
+    assert fresh.https is not None
+    assert scene.leads_to() == "app"
+    assert len(scene.sockets.reserved) == 1
+    scene.apply(RemoveHttpsFrontend(frontend()), RemoveListener(HERE), AddHttpListener(listener()))
+    assert scene.sockets.open == {}
+
+
+def test_a_health_check_is_an_option_of_its_cluster():
+    scene = running()
+    check = HealthCheck("/up")
+    scene.apply(SetHealthCheck("app", check))
+    assert scene.applier.clusters["app"].cluster.health_check == check
+    scene.apply(RemoveHealthCheck("app"))
+    assert scene.applier.clusters["app"].cluster.health_check is None
+
+
 # Many.
 
 
@@ -526,8 +763,8 @@ def test_twenty_thousand_frontends_come_and_go_in_one_batch_each():
     assert len(scene.applier.listeners[HERE].router) == 0
     # Generous: it takes about 2 s. What it must not be is quadratic, which took 60.
     assert time.process_time() - began < 20
-    assert not scene.applier._rules_of
-    assert not scene.applier._cluster_of
+    assert scene.state.frontends(HERE) == ()
+    assert scene.state.frontends_of("c1999") == ()
 
 
 # With a real pool.
@@ -595,14 +832,14 @@ class Configuring(RuleBasedStateMachine):
         self.scene = Scene(*first)
         self.shadow = ConfigState()
         for request in first:
-            self.shadow.apply(request)
+            apply(self.shadow, request)
         self.batch: list[Request] = []
 
     def ask(self, *requests: Request) -> None:
         """Put into the batch what will not be refused."""
         for request in requests:
             try:
-                self.shadow.apply(request)
+                apply(self.shadow, request)
             except RefusedRequestError:
                 continue
             self.batch.append(request)
@@ -654,9 +891,14 @@ class Configuring(RuleBasedStateMachine):
         for address in (HERE, THERE):
             assert (address in self.scene.sockets.open) == self.scene.state.is_active(address)
 
-    @invariant()
-    def nothing_is_left_to_do_later(self):
-        assert not self.scene.applier._pending
+    @rule()
+    def commit_slowly(self):
+        batch, self.batch = self.batch, []
+        scene = self.scene
+        done = scene.applier.apply_slowly(iter(batch))
+        scene.settle()
+        assert success_of(done) == Outcome(applied=len(batch))
+        scene.check()
 
     def teardown(self):
         self.commit()

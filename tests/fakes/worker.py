@@ -5,6 +5,7 @@ The test plays the clients, the backends and the loop; ``Clock`` is the time.
 """
 
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,8 +49,16 @@ LISTENER = InetAddress("10.0.0.1", 8080)
 class NoSockets:
     """Listening sockets that nobody needs: the test makes the connections."""
 
-    def activate(self, listener: ListenerState) -> None:
+    def reserve(self, address: InetAddress) -> socket.socket:
+        """Return a socket that is bound to nothing."""
+        return socket.socket(socket.AF_UNIX)
+
+    def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
         """Accept."""
+        reserved.close()
+
+    def exchange(self, listener: ListenerState) -> None:
+        """Accept for another."""
 
     def deactivate(self, address: InetAddress) -> None:
         """Do not accept."""
@@ -168,6 +177,7 @@ class FakeWorld:
         self.applier = Applier(
             ConfigState(), NoSockets(), self.worker.connector, self.clock, self.certificates
         )
+        self.applier.listener_followers.append(self.worker.sessions.drain_of)
         self.cluster = cluster or Cluster("app")
         rule = FrontendRule(
             LISTENER, "*", position=Position.POST, cluster_id=self.cluster.cluster_id

@@ -91,6 +91,10 @@ def scene() -> Iterator[Scene]:
             scene.close()
 
 
+def activate(service: ListenerService, listener: ListenerState) -> None:
+    service.activate(listener, service.reserve(listener.listener.address))
+
+
 def is_refused(listener: ListenerState) -> bool:
     address = listener.listener.address
     with socket.socket() as sock:
@@ -99,7 +103,7 @@ def is_refused(listener: ListenerState) -> bool:
 
 def test_an_active_listener_accepts(scene: Scene):
     listener = scene.listener()
-    scene.service.activate(listener)
+    activate(scene.service, listener)
     scene.connect(listener)
     scene.connect(listener)
     assert scene.made(listener) == 2
@@ -110,23 +114,28 @@ def test_an_active_listener_accepts(scene: Scene):
 def test_what_listens_is_told(scene: Scene):
     listener = scene.listener()
     with capturedLogs() as events:
-        scene.service.activate(listener)
+        activate(scene.service, listener)
     told = [formatEvent(event) for event in events]
     assert told == [f"listening on http://{listener.listener.address}"]
 
 
-def test_to_activate_twice_is_to_activate_once(scene: Scene):
-    listener = scene.listener()
-    scene.service.activate(listener)
-    acceptor = scene.service.acceptors[listener.listener.address]
-    scene.service.activate(listener)
-    assert scene.service.acceptors[listener.listener.address] is acceptor
-    assert len(scene.asked) == 1
+def test_a_listener_of_another_kind_goes_on_with_the_same_socket(scene: Scene):
+    first = scene.listener()
+    activate(scene.service, first)
+    acceptor = scene.service.acceptors[first.listener.address]
+    second = ListenerState(first.listener)
+    scene.service.exchange(second)
+    assert scene.asked == [first, second]
+    fresh = scene.service.acceptors[first.listener.address]
+    assert fresh is not acceptor
+    assert fresh.getHost() == acceptor.getHost()
+    scene.connect(second)
+    assert scene.made(second) == 1
 
 
 def test_a_deactivated_listener_refuses_and_its_connections_stay(scene: Scene):
     listener = scene.listener()
-    scene.service.activate(listener)
+    activate(scene.service, listener)
     client = scene.connect(listener)
     scene.service.deactivate(listener.listener.address)
     scene.loop.settle()
@@ -145,7 +154,7 @@ def test_what_does_not_listen_is_deactivated_in_vain(scene: Scene):
 def test_a_listener_can_be_activated_again(scene: Scene):
     listener = scene.listener()
     for _ in range(2):
-        scene.service.activate(listener)
+        activate(scene.service, listener)
         scene.connect(listener)
         scene.service.deactivate(listener.listener.address)
         scene.loop.settle()
@@ -160,8 +169,8 @@ def test_ipv4_and_ipv6_listen_side_by_side(scene: Scene):
     except OSError:
         pytest.skip("no IPv6 loopback on this machine")
     four = ListenerState(replace(six.listener, address=InetAddress("127.0.0.1", six.port)))
-    scene.service.activate(six)
-    scene.service.activate(four)
+    activate(scene.service, six)
+    activate(scene.service, four)
     scene.connect(six)
     scene.connect(four)
     assert scene.made(six) == scene.made(four) == 1
@@ -171,24 +180,24 @@ def test_ipv4_and_ipv6_listen_side_by_side(scene: Scene):
 def test_an_address_that_cannot_be_ours_is_told_and_nothing_is_kept(scene: Scene, host: str):
     listener = ListenerState(HttpListener(InetAddress(host, 8080)))
     with pytest.raises(CannotListenError) as caught:
-        scene.service.activate(listener)
+        activate(scene.service, listener)
     assert host in str(caught.value)
     assert scene.service.acceptors == {}
 
 
 def test_a_failure_to_listen_harms_no_other_listener(scene: Scene):
     listener = scene.listener()
-    scene.service.activate(listener)
+    activate(scene.service, listener)
     with pytest.raises(OSError, match="cannot listen"):
-        scene.service.activate(ListenerState(HttpListener(InetAddress("192.0.2.1", 8080))))
+        activate(scene.service, ListenerState(HttpListener(InetAddress("192.0.2.1", 8080))))
     scene.connect(listener)
     assert scene.made(listener) == 1
 
 
 def test_who_waits_for_room_is_served_when_there_is_room(scene: Scene):
     first, second = scene.listener(), scene.listener()
-    scene.service.activate(first)
-    scene.service.activate(second)
+    activate(scene.service, first)
+    activate(scene.service, second)
     scene.admission.is_open = False
     scene.connect(first)
     scene.connect(second)
@@ -203,7 +212,7 @@ def test_stopping_closes_all_and_tells_who_waits(scene: Scene):
     listeners = [scene.listener() for _ in range(2)]
     scene.service.startService()
     for listener in listeners:
-        scene.service.activate(listener)
+        activate(scene.service, listener)
     scene.admission.is_open = False
     waiting = scene.connect(listeners[0])
     scene.service.stopService()
