@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sozutw.balancing.backends import ClusterState
+from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.control.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.listeners import ListenerService
@@ -78,11 +78,13 @@ class Counts:
     ) -> Iterator[tuple[str, ClusterReport]]:
         for cluster_id, cluster in clusters:
             now = self._reactor.seconds()
-            backends = [
-                (
-                    state.backend_id,
-                    BackendReport(state.address_text, state.counters, state.is_available(now)),
-                )
-                for state in cluster.backends
-            ]
+            backends = [(state.backend_id, _report_of(state, now)) for state in cluster.backends]
             yield cluster_id, ClusterReport(cluster.counters, backends)
+
+
+def _report_of(state: BackendState, now: float) -> BackendReport:
+    counters = state.counters
+    # The choice among backends keeps these two, and they are not counted twice.
+    counters.connections = state.connections
+    counters.active_requests = state.active_requests
+    return BackendReport(state.address_text, counters, state.is_available(now))

@@ -64,3 +64,17 @@ def test_a_cluster_that_is_removed_meanwhile_does_no_harm() -> None:
     world.apply(RemoveCluster("app"))
     assert b'sozutw_cluster_requests_total{cluster="app"} 0\n' in b"".join(pieces)
     assert 'sozutw_cluster_requests_total{cluster="app"}' not in samples(counts)
+
+
+def test_what_is_open_at_a_backend_is_told_of_it() -> None:
+    world = FakeWorld("A")
+    counts, _ = counts_of(world)
+    world.client().get()
+    world.connect("A")
+    labels = '{cluster="app",backend="A",address="10.1.0.1:80"}'
+    told = samples(counts)
+    assert told[f"sozutw_backend_connections{labels}"] == "1"
+    assert told[f"sozutw_backend_active_requests{labels}"] == "1"
+    (backend,) = json.loads(counts.as_json())["clusters"]["app"]["backends"]
+    assert backend["metrics"]["connections_per_backend"] == 1
+    assert backend["metrics"]["http.active_requests"] == 1
