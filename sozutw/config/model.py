@@ -404,9 +404,11 @@ class Settings:
     backend_idle_connections_max: int = 256
     """How many unused connections are kept for each backend."""
 
-    # Metrics.
+    # Metrics, and what watches over the process.
     disable_cluster_metrics: bool = False
     metrics: Metrics = field(default_factory=Metrics)
+    admin_address: InetAddress | None = None
+    """Ours: where health and counters are told over HTTP; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

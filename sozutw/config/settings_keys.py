@@ -1,10 +1,12 @@
-"""Read the keys that stand above all tables, and ``[metrics]``."""
+"""Read the keys that stand above all tables, ``[metrics]`` and ``[admin]``."""
 
+from ipaddress import ip_address
 from typing import Final
 
 from sozutw.config.log_filter import LogFilter
 from sozutw.config.model import (
     AccessLogFormat,
+    InetAddress,
     MetricDetail,
     Metrics,
     Settings,
@@ -120,6 +122,7 @@ def read_settings(table: Table) -> Settings:
         ),
         disable_cluster_metrics=table.flag("disable_cluster_metrics", default=False),
         metrics=_read_metrics(table),
+        admin_address=_read_admin_address(table),
     )
     _tell_what_has_no_effect(table, settings)
     return settings
@@ -208,3 +211,18 @@ def _read_metrics(owner: Table) -> Metrics:
         for key in (key for key in table if key not in unknown):
             table.warn(key, f"metrics.{key} has no effect; no counters are sent")
     return metrics
+
+
+def _read_admin_address(owner: Table) -> InetAddress | None:
+    table = owner.table("admin", "admin")
+    if table is None:
+        return None
+    address = table.socket_address("address")
+    if address is not None and not ip_address(address.host).is_loopback:
+        table.warn(
+            "address",
+            f"admin.address is {address}, which others can reach; what it tells has neither "
+            "a password nor TLS, so 127.0.0.1 or ::1 is meant",
+        )
+    table.refuse_unknown()
+    return address

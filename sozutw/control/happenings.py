@@ -44,7 +44,7 @@ _OF_ADDRESS: Final[dict[type[Any], Any]] = {
 }
 
 
-def happening_of(request: Request) -> Happening | None:
+def happening_of(request: Request) -> Happening | None:  # noqa: PLR0911 - one for each kind
     """Return the event that subscribers hear of; None for what is none."""
     kind = _OF_ADDRESS.get(type(request))
     if kind is not None:
@@ -58,10 +58,10 @@ def happening_of(request: Request) -> Happening | None:
             return Happening(pb.CLUSTER_REMOVED, {"cluster_id": cluster_id})
         case AddHttpFrontend(rule) | AddHttpsFrontend(rule):
             return Happening(pb.FRONTEND_ADDED, _of_rule(rule))
+        case RemoveHttpFrontend(rule) | RemoveHttpsFrontend(rule):
+            return Happening(pb.FRONTEND_REMOVED, _of_rule(rule))
         case _:
-            is_gone = isinstance(request, RemoveHttpFrontend | RemoveHttpsFrontend)
-            rule = getattr(request, "frontend", None)
-            return Happening(pb.FRONTEND_REMOVED, _of_rule(rule)) if is_gone and rule else None
+            return None
 
 
 def _of_rule(rule: FrontendRule) -> dict[str, Any]:

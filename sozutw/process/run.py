@@ -146,7 +146,7 @@ def make_process(config: Config, reactor: Any, *, logs: bool = True) -> ProcessS
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor)
+        proxy = make_tree(config, reactor, observer)
     return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
 
 
