@@ -103,7 +103,7 @@ class Probes:
                 return followed
             del self._watches[cluster_id]
             followed.given_up.extend(self._give_up(watch))
-            if watch.cluster is cluster and check is None:
+            if cluster is not None and check is None:
                 followed.recovered.extend(s for s in cluster.backends if s.set_health(True))
                 for state in followed.recovered:
                     state.counters.health_up += 1

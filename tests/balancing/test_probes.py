@@ -76,6 +76,7 @@ def test_rounds_are_an_interval_and_the_jitter_of_the_cluster_apart() -> None:
 def test_the_jitter_is_fixed_for_a_cluster_and_at_most_a_fifth() -> None:
     jitters = [jitter_of(f"cluster {number}") for number in range(1000)]
     assert jitters == [jitter_of(f"cluster {number}") for number in range(1000)]
+    assert len(set(jitters)) == 1000
     assert min(jitters) >= 0.0
     assert max(jitters) < 0.2
     assert sum(jitters) / 1000 == pytest.approx(0.1, abs=0.01)
