@@ -26,7 +26,7 @@ from sozutw.config.requests import (
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
 from sozutw.listen.certificates import Certificates
-from sozutw.listen.limits import plan_descriptors, queue_max_of
+from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.metrics.render import BackendReport, ClusterReport, as_json
 from sozutw.process.assembly import Worker
@@ -62,6 +62,7 @@ class ProxyService(Service):
             self._dialler,
             self.access_log.append,
             sessions_max=plan.sessions_max,
+            probes_max=probes_max_of(plan, listeners),
             forget_name=names.forget,
             is_checked=os.environ.get("SOZUTW_CHECK") == "1",
         )
@@ -100,6 +101,9 @@ class ProxyService(Service):
         self.access_log.startService()
         self.worker.sessions.startService()
         self.listeners.startService()
+        for cluster_id, cluster in self.applier.clusters.items():
+            self.worker.health.follow(cluster_id, cluster)
+        self.worker.health.startService()
         self.watch.startService()
         self.certificates.is_telling = True
 
@@ -124,6 +128,7 @@ class ProxyService(Service):
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
+        self.worker.health.stopService()
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
@@ -171,7 +176,12 @@ class ProxyService(Service):
                 [
                     (
                         state.backend_id,
-                        BackendReport(state.address_text, state.counters, state.is_available(now)),
+                        BackendReport(
+                            state.address_text,
+                            state.counters,
+                            state.is_available(now),
+                            state.is_healthy,
+                        ),
                     )
                     for state in cluster.backends
                 ],
