@@ -188,6 +188,18 @@ BACKEND: Final[Families] = MappingProxyType(
         "connect_errors": Family("sozutw_backend_connect_errors_total", "Dials that failed."),
         "up": Family("sozutw_backend_up_total", "How often it came back after it was down."),
         "down": Family("sozutw_backend_down_total", "How often it went down."),
+        "health_successes": Family(
+            "sozutw_backend_health_successes_total", "Health checks that it passed."
+        ),
+        "health_failures": Family(
+            "sozutw_backend_health_failures_total", "Health checks that it failed."
+        ),
+        "health_up": Family(
+            "sozutw_backend_health_up_total", "How often checks found it healthy again."
+        ),
+        "health_down": Family(
+            "sozutw_backend_health_down_total", "How often checks found it unhealthy."
+        ),
         "pool_hits": Family(
             "sozutw_backend_pool_hits_total", "Exchanges that found an idle connection."
         ),
@@ -205,4 +217,5 @@ BACKEND: Final[Families] = MappingProxyType(
 UPTIME: Final = Family("sozutw_uptime_seconds", "How long the process has been running.")
 BACKENDS: Final = Family("sozutw_cluster_backends", "Backends that there are.")
 AVAILABLE_BACKENDS: Final = Family("sozutw_cluster_available_backends", "Those available.")
+IS_HEALTHY: Final = Family("sozutw_backend_healthy", "1 if it passes its health checks, else 0.")
 IS_AVAILABLE: Final = Family("sozutw_backend_available", "1 if it may be chosen, else 0.")

@@ -97,6 +97,9 @@ def _backends(told: Sequence[_Told[BackendReport]]) -> Iterator[str]:
     yield _head(families.IS_AVAILABLE)
     for label, backend in told:
         yield _line(families.IS_AVAILABLE.name, label, int(backend.is_available))
+    yield _head(families.IS_HEALTHY)
+    for label, backend in told:
+        yield _line(families.IS_HEALTHY.name, label, int(backend.is_healthy))
 
 
 def _all_of(

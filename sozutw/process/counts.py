@@ -91,4 +91,4 @@ def _report_of(state: BackendState, now: float) -> BackendReport:
     # The choice among backends keeps these two, and they are not counted twice.
     counters.connections = state.connections
     counters.active_requests = state.active_requests
-    return BackendReport(state.address_text, counters, state.is_available(now))
+    return BackendReport(state.address_text, counters, state.is_available(now), state.is_healthy)

@@ -28,7 +28,7 @@ from sozutw.config.requests import (
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
 from sozutw.listen.certificates import Certificates
-from sozutw.listen.limits import plan_descriptors, queue_max_of
+from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
@@ -71,6 +71,7 @@ class ProxyService(Service):
             self._dialler,
             self.access_log.append,
             sessions_max=plan.sessions_max,
+            probes_max=probes_max_of(plan, listeners),
             forget_name=names.forget,
             is_checked=os.environ.get("SOZUTW_CHECK") == "1",
         )
@@ -90,6 +91,7 @@ class ProxyService(Service):
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
         self.applier.listener_followers.append(self.worker.sessions.drain_of)
+        self.applier.cluster_followers.append(self.worker.health.follow)
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
         self.admin = self._make_admin(settings.admin_address)
@@ -113,6 +115,7 @@ class ProxyService(Service):
         self.access_log.startService()
         self.worker.sessions.startService()
         self.listeners.startService()
+        self.worker.health.startService()
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
@@ -139,6 +142,7 @@ class ProxyService(Service):
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
+        self.worker.health.stopService()
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()

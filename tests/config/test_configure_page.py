@@ -1,4 +1,4 @@
-"""doc/configure.md tells every key there is."""
+"""doc/configure.md tells every key there is, together with the pages that it leads to."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,10 @@ from sozutw.config.policies import HealthCheck, Http2Limits, UdpHealth, UdpOptio
 from sozutw.config.security import Hsts, TlsOptions
 from tests.config.conftest import pem
 
-PAGE = (Path(__file__).parents[2] / "doc" / "configure.md").read_text(encoding="utf-8")
+DOC = Path(__file__).parents[2] / "doc"
+PAGE = "\n".join(
+    (DOC / name).read_text(encoding="utf-8") for name in ("configure.md", "health-checks.md")
+)
 TOLD = set(re.findall(r"`(?:metrics\.|admin\.)?([a-z0-9_]+)`", PAGE))
 # Each stands for several keys, or is a table, or has another name there.
 NO_KEYS = {
@@ -31,6 +34,7 @@ NO_KEYS = {
     "http",
     "tls",
     "client_authorities",
+    "is_tcp",
 }
 
 

@@ -25,11 +25,15 @@ from tests.process.test_signals import FakeProxy, FakeReactor
 @pytest.fixture(autouse=True)
 def own_process() -> Iterator[None]:
     """What a start changes of the whole process is put back."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+    answers = [signal.getsignal(number) for number in numbers]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     thresholds = gc.get_threshold()
     yield
     gc.set_threshold(*thresholds)
     gc.unfreeze()
+    for number, answer in zip(numbers, answers, strict=True):
+        signal.signal(number, answer)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
