@@ -167,6 +167,9 @@ class Connector:
         token = self._issue()
         self.pool.replace(hung_up, connection, token)
         self._count()
+        left = hung_up.state
+        if left.is_retired and not left.connections:
+            self._vacated(left)
         self.sessions.register(token, owner.session)
         return self._dial(connection, owner, seconds)
 
@@ -177,6 +180,8 @@ class Connector:
         ``state.is_retired`` must be set already, so that none comes back.
         """
         assert state.is_retired
+        if not state.connections:
+            self._vacated(state)
         for connection in self.pool.idle(state):
             connection.drop()
 
@@ -237,6 +242,7 @@ class Connector:
             _log.info(
                 "{backend} of {cluster} is up", backend=state.backend_id, cluster=state.cluster
             )
+            state.cluster.witness.backend_come_up(state)
 
     def _failed(self, state: BackendState, now: float) -> None:
         state.counters.connect_errors += 1
@@ -247,6 +253,7 @@ class Connector:
                 backend=state.backend_id,
                 cluster=state.cluster,
             )
+            state.cluster.witness.backend_gone_down(state)
         address = state.address
         if self._forget_name is not None and isinstance(address, InetAddress):
             self._forget_name(address.host)
@@ -284,6 +291,15 @@ class Connector:
         self._note_loss(connection)
         self.pool.drop(connection)
         self._count()
+        state = connection.state
+        if state.is_retired and not state.connections:
+            self._vacated(state)
+
+    def _vacated(self, state: BackendState) -> None:
+        """Tell that a retired backend has no connection left, unless it has come back meanwhile."""
+        cluster = state.cluster
+        if not cluster.has(state.backend_id, state.address):
+            cluster.witness.backend_vacated(state)
 
     def _note_loss(self, connection: Http1BackendConnection) -> None:
         """A backend may say in the language of TLS, after its handshake, that it refuses us."""

@@ -16,6 +16,7 @@ from sozutw.balancing.health import PeakEwma
 from sozutw.balancing.hrw import digest
 from sozutw.balancing.policies import Maglev, Policy, Random, make_policy
 from sozutw.balancing.retry import Backoff
+from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.model import Backend, BackendAddress, Cluster, LoadBalancing
 from sozutw.metrics.counters import BackendCounters, ClusterCounters
 from sozutw.wire.message import RequestHead
@@ -144,14 +145,17 @@ class ClusterState:
         "counters",
         "needs_rebuild",
         "quick_pick",
+        "witness",
     )
 
     def __init__(
         self,
         cluster: Cluster,
         compile_affinity: Callable[[str | None], Affinity] = lambda _spec: by_source,
+        witness: Witness = NOBODY,
     ) -> None:
         self.cluster = cluster
+        self.witness = witness
         self.counters = ClusterCounters()
         self.needs_rebuild = False
         """A table of MAGLEV is out of date; ``rebuild`` makes it anew."""
@@ -286,6 +290,32 @@ class ClusterState:
                 return backend
         return None
 
+    def likely(self, now: float, key: bytes | None) -> Sequence[BackendState]:
+        """
+        Return whom ``choose`` would return now: one, or several if chance decides among them.
+
+        Nothing is changed by asking: nobody's turn passes, and nothing is counted. Empty only
+        when the cluster has no backend.
+        """
+        self._settle()
+        if not self._backends:
+            return ()
+        for policy in (self._primaries, self._backups):
+            if policy is not None:
+                eligible = tuple(backend for backend in policy.members if backend.is_available(now))
+                if eligible:
+                    return policy.likely(eligible, now, key)
+        ready = tuple(backend for backend in self._backends if backend.backoff.is_over(now))
+        if not ready:
+            return (min(self._backends, key=lambda b: b.backoff.until),)
+        everyone = self._everyone or self._policy(self._backends, None)
+        assert everyone is not None
+        return everyone.likely(ready, now, key)
+
+    def has(self, backend_id: str, address: BackendAddress) -> bool:
+        """Return whether a backend with that id and address is configured."""
+        return (backend_id, address) in self._by_key
+
     @property
     def backends(self) -> tuple[BackendState, ...]:
         """All that are configured, in the order in which they were added."""
@@ -390,6 +420,7 @@ class ClusterState:
         if not self._is_out:
             self._is_out = True
             self.counters.no_available_backends += 1
+            self.witness.backends_run_out(self)
         eligible = [backend for backend in self._backends if backend.backoff.is_over(now)]
         if not eligible:
             # Ours: better one dial too early than a 503 without any.
@@ -404,6 +435,7 @@ class ClusterState:
         if self._is_out:
             self._is_out = False
             self.counters.available_recovered += 1
+            self.witness.cluster_recovered(self)
 
 
 def _pick(

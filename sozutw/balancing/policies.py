@@ -55,6 +55,10 @@ class Policy(ABC, Generic[C]):
         When all are eligible pass ``members`` itself, which is what the quick ways look for.
         """
 
+    @abstractmethod
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        """Return whom ``pick`` may return: one, unless chance decides. It changes nothing."""
+
 
 class RoundRobin(Policy[C]):
     """Each in turn, the heavy more often, spread evenly over the round."""
@@ -78,6 +82,13 @@ class RoundRobin(Policy[C]):
                 return member
         raise AssertionError("nobody eligible is a member")
 
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        allowed = frozenset(eligible)
+        # After a whole round it is the same one's turn as before.
+        turns = [next(self._turn) for _ in range(self._turns)]
+        return [next(member for member in turns if member in allowed)]
+
 
 class WeightedRandom(Policy[C]):
     """Drawn by lot, in proportion to the weights."""
@@ -93,6 +104,10 @@ class WeightedRandom(Policy[C]):
         sums = self._sums if eligible is self.members else _sums(eligible)
         return eligible[bisect_right(sums, int(random() * sums[-1]))]
 
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        return eligible
+
 
 class LeastLoaded(Policy[C]):
     """The one with the smallest load, the first in the list on a tie."""
@@ -106,6 +121,10 @@ class LeastLoaded(Policy[C]):
     @override
     def pick(self, eligible: Sequence[C], now: float, key: bytes | None, random: Random) -> C:
         return min(eligible, key=_load(self._metric, now))
+
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        return [min(eligible, key=_load(self._metric, now))]
 
 
 class PowerOfTwo(Policy[C]):
@@ -127,6 +146,10 @@ class PowerOfTwo(Policy[C]):
         second = (first + 1 + int(random() * (count - 1))) % count
         return min(eligible[first], eligible[second], key=_load(self._metric, now))
 
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        return eligible
+
 
 class Rendezvous(Policy[C]):
     """By the key's ranking of the backends; in turn without a key."""
@@ -143,6 +166,12 @@ class Rendezvous(Policy[C]):
         if key is None:
             return self._keyless.pick(eligible, now, None, random)
         return rendezvous(key, eligible)
+
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        if key is None:
+            return self._keyless.likely(eligible, now, None)
+        return [rendezvous(key, eligible)]
 
 
 class Maglev(Policy[C]):
@@ -178,6 +207,17 @@ class Maglev(Policy[C]):
         if eligible is self.members and table.members == self.members:
             return table.find(key)
         return table.find_among(key, frozenset(eligible)) or rendezvous(key, eligible)
+
+    @override
+    def likely(self, eligible: Sequence[C], now: float, key: bytes | None) -> Sequence[C]:
+        if key is None:
+            return self._keyless.likely(eligible, now, None)
+        is_all = len(eligible) == len(self.members)
+        return [self.pick(self.members if is_all else eligible, now, key, _no_chance)]
+
+
+def _no_chance() -> float:
+    raise AssertionError("what goes by a key leaves nothing to chance")
 
 
 def make_policy(

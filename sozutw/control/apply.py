@@ -39,6 +39,32 @@ class Outcome:
     refused: list[tuple[int, str]] = field(default_factory=list)
     """The number of each request that was passed over, from 0, and the reason."""
 
+    @property
+    def total(self) -> int:
+        """How many requests there were so far."""
+        return self.applied + self.unchanged + len(self.refused)
+
+
+Asked = Request | RefusedRequestError | None
+
+
+def _take(
+    plan: Plan, request: Request | RefusedRequestError, outcome: Outcome, skips_refused: bool
+) -> None:
+    try:
+        if isinstance(request, RefusedRequestError):
+            raise request
+        plan.take(request)
+        outcome.applied += 1
+    except AlreadySoError:
+        if not skips_refused:
+            raise
+        outcome.unchanged += 1
+    except (RefusedRequestError, OSError) as error:
+        if not skips_refused:
+            raise
+        outcome.refused.append((outcome.total, str(error)))
+
 
 class Applier:
     """Apply requests to the configuration and to the live objects, as one."""
@@ -83,14 +109,15 @@ class Applier:
             pass
 
     def apply_slowly(
-        self, requests: Iterable[Request], *, skips_refused: bool = False
+        self, requests: Iterable[Asked], *, skips_refused: bool = False
     ) -> "Deferred[Outcome]":
         """
         Apply many requests: made aside in small steps, while others are served, then all at once.
 
         With ``skips_refused`` those that cannot be are passed over, and told; otherwise the
         first of them fails it all with RefusedRequestError or OSError. Whoever raises out of
-        ``requests`` ends it likewise. One at a time; ``apply`` meanwhile finishes it first.
+        ``requests`` ends it likewise. A refusal among them stands for a request that could not
+        even be read, and None for a pause. One at a time; ``apply`` meanwhile finishes it first.
         """
         assert self._under_way is None, "one after the other"
         outcome = Outcome()
@@ -114,24 +141,18 @@ class Applier:
             pass
 
     def _steps(
-        self, requests: Iterable[Request], outcome: Outcome | None, *, skips_refused: bool = False
+        self, requests: Iterable[Asked], outcome: Outcome | None, *, skips_refused: bool = False
     ) -> Iterator[None]:
         outcome = outcome or Outcome()
         plan = Plan(self.state, self._live, self._sockets, self._certificates)
         try:
-            for number, request in enumerate(requests):
-                try:
-                    plan.take(request)
-                    outcome.applied += 1
-                except AlreadySoError:
-                    if not skips_refused:
-                        raise
-                    outcome.unchanged += 1
-                except (RefusedRequestError, OSError) as error:
-                    if not skips_refused:
-                        raise
-                    outcome.refused.append((number, str(error)))
-                if number % SLICE == SLICE - 1:
+            since = 0
+            for request in requests:
+                if request is not None:
+                    _take(plan, request, outcome, skips_refused)
+                since += 1
+                if request is None or since == SLICE:
+                    since = 0
                     yield
             yield from plan.prepare()
         except BaseException:

@@ -6,7 +6,7 @@ loaded when the first listener of TLS comes, since a plain proxy does without it
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
 
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from sozutw.transport.tls.contexts import ServerContexts
 
 _log = Logger()
+
+
+class Shown(NamedTuple):
+    """A certificate as a client sees it."""
+
+    fingerprint: str
+    names: tuple[str, ...]
+    kind: str
+    """Of its key."""
+    expires_at: float
+    """Seconds of the wall clock."""
+    is_built_in: bool
+    """Whether it is the one that nobody trusts."""
 
 
 class Certificates:
@@ -107,6 +120,41 @@ class Certificates:
     def context_of(self, address: InetAddress) -> Callable[[], Any]:
         """Return what returns the context for the next handshake at this address."""
         return lambda: self._contexts[address].context
+
+    def shown(self, address: InetAddress, name: str) -> "tuple[Shown, ...]":
+        """
+        Return what a client sees that asks for a name at this address; none without a listener.
+
+        Nothing is counted. Of several the client takes the first whose kind it can use.
+        """
+        contexts = self._contexts.get(address)
+        if contexts is None:
+            return ()
+        from sozutw.transport.tls.store import asked_name  # noqa: PLC0415
+
+        asked = asked_name(name.encode("ascii", "replace"))
+        return tuple(
+            Shown(
+                held.fingerprint,
+                held.names,
+                held.kind,
+                held.expires_at,
+                contexts.is_for_nobody(held),
+            )
+            for held in contexts.shown(asked)
+        )
+
+    def names_of(self, held: CertificateAndKey) -> tuple[str, ...]:
+        """Return what a certificate is for, whether or not it may be served any more."""
+        from sozutw.transport.tls.certificates import names_in  # noqa: PLC0415
+
+        return names_in(held)
+
+    def begin_counting_anew(self) -> None:
+        """Forget what ``count`` has told of the past; what there is stays."""
+        self._default_served = 0
+        for contexts in self._contexts.values():
+            contexts.default_served = 0
 
     def count(self, counters: TlsCounters) -> None:
         """Write the gauges that are read off what is served."""

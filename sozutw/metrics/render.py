@@ -41,6 +41,17 @@ class ClusterReport(NamedTuple):
     backends: Sequence[tuple[str, BackendReport]]
 
 
+class Reports(NamedTuple):
+    """All that there is to tell; what ``report`` and ``as_json`` take."""
+
+    worker: WorkerCounters
+    listeners: Mapping[str, ListenerCounters]
+    """By address."""
+    clusters: Mapping[str, ClusterReport]
+    """By id."""
+    uptime_seconds: float
+
+
 def report(
     worker: WorkerCounters,
     listeners: Mapping[str, ListenerCounters],
@@ -53,17 +64,51 @@ def report(
     Times are in milliseconds. A percentile is the upper bound of the power of two that
     holds it, so it may be up to twice the true one.
     """
-    proxy = _proxy(worker, listeners, uptime_seconds)
-    backends = [backend for told in clusters.values() for _, backend in told.backends]
-    proxy |= _sums(backends, names.WORKER_SUMS)
-    proxy |= _timer(names.REQUEST_TIME, [told.counters.request_time for told in clusters.values()])
     return {
-        "proxy": proxy,
+        "proxy": proxy_report(worker, listeners, clusters, uptime_seconds),
         "listeners": {
             address: _named(counters, names.LISTENER) for address, counters in listeners.items()
         },
-        "clusters": {cluster_id: _cluster(told) for cluster_id, told in clusters.items()},
+        "clusters": {cluster_id: cluster_report(told) for cluster_id, told in clusters.items()},
     }
+
+
+def proxy_report(
+    worker: WorkerCounters,
+    listeners: Mapping[str, ListenerCounters],
+    clusters: Mapping[str, ClusterReport],
+    uptime_seconds: float,
+) -> dict[str, Any]:
+    """Tell what ``report`` tells of the worker as a whole."""
+    proxy = _proxy(worker, listeners, uptime_seconds)
+    backends = [backend for told in clusters.values() for _, backend in told.backends]
+    proxy |= _sums(backends, names.WORKER_SUMS)
+    return proxy | _timer(
+        names.REQUEST_TIME, [told.counters.request_time for told in clusters.values()]
+    )
+
+
+def cluster_report(cluster: ClusterReport) -> dict[str, Any]:
+    """Tell what ``report`` tells of one cluster: its own numbers, and those of its backends."""
+    told = _named(cluster.counters, names.CLUSTER)
+    told |= _sums((backend for _, backend in cluster.backends), names.CLUSTER_SUMS)
+    for hundreds, count in enumerate(cluster.counters.responses):
+        _add(told, names.status_class(hundreds), count)
+    for status, count in cluster.counters.answers.items():
+        name = names.answer(status)
+        # The limit's refusals have their own counter already.
+        if name != names.CLUSTER["rejected_per_ip"]:
+            _add(told, name, count)
+    backends: list[dict[str, Any]] = []
+    for backend_id, backend in cluster.backends:
+        metrics = _named(backend.counters, names.BACKEND)
+        metrics["backend.available"] = int(backend.is_available)
+        backends.append({"backend_id": backend_id, "address": backend.address, "metrics": metrics})
+    told["cluster.total_backends"] = len(backends)
+    told["cluster.available_backends"] = sum(
+        backend["metrics"]["backend.available"] for backend in backends
+    )
+    return {"cluster": told, "backends": backends}
 
 
 def as_json(
@@ -166,25 +211,3 @@ def _tls(tls: TlsCounters) -> dict[str, Any]:
         for kind, count in getattr(tls, attribute).items():
             told[names.tls_kind(attribute, kind)] = count
     return told
-
-
-def _cluster(cluster: ClusterReport) -> dict[str, Any]:
-    told = _named(cluster.counters, names.CLUSTER)
-    told |= _sums((backend for _, backend in cluster.backends), names.CLUSTER_SUMS)
-    for hundreds, count in enumerate(cluster.counters.responses):
-        _add(told, names.status_class(hundreds), count)
-    for status, count in cluster.counters.answers.items():
-        name = names.answer(status)
-        # The limit's refusals have their own counter already.
-        if name != names.CLUSTER["rejected_per_ip"]:
-            _add(told, name, count)
-    backends: list[dict[str, Any]] = []
-    for backend_id, backend in cluster.backends:
-        metrics = _named(backend.counters, names.BACKEND)
-        metrics["backend.available"] = int(backend.is_available)
-        backends.append({"backend_id": backend_id, "address": backend.address, "metrics": metrics})
-    told["cluster.total_backends"] = len(backends)
-    told["cluster.available_backends"] = sum(
-        backend["metrics"]["backend.available"] for backend in backends
-    )
-    return {"cluster": told, "backends": backends}

@@ -9,7 +9,7 @@ from sozutw.listen.certificates import Certificates
 from sozutw.listen.listeners import ListenerService
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.metrics.prometheus import chunks
-from sozutw.metrics.render import BackendReport, ClusterReport, as_json
+from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
 from sozutw.process.assembly import Worker
 
 
@@ -33,7 +33,11 @@ class Counts:
 
     def as_json(self) -> str:
         """Tell all counters as one line of JSON."""
-        return as_json(
+        return as_json(*self.reports())
+
+    def reports(self) -> Reports:
+        """Return all of them as they are now."""
+        return Reports(
             self.worker(), self.listeners(), dict(self.clusters()), self.uptime_seconds()
         )
 

@@ -103,6 +103,19 @@ class Router(Generic[T]):
             return self._post_catch_all
         return _first(self._post, host, target, method) if self._post else None
 
+    def entries_for(self, host: bytes) -> Iterator[Entry[T]]:
+        """
+        Yield the rules whose host fits, in the order in which they are asked.
+
+        Those of PRE, of the TREE and of POST; ``host`` is as for ``find``. A rule of the TREE
+        whose host would fit, but for a plainer one beside it, is not among them.
+        """
+        yield from _for_host(self._pre, host)
+        rules = self._tree.find(host)
+        if rules is not None:
+            yield from rules.entries.values()
+        yield from _for_host(self._post, host)
+
     def with_rule(self, rule: FrontendRule, value: T) -> "Router[T]":
         """A router with one more rule, the last; or DuplicateRuleError, or BadRuleError."""
         return self.changed(added=((rule, value),))
@@ -208,6 +221,12 @@ def _first(listed: _List[T], host: bytes, target: bytes, method: bytes) -> T | N
         if (is_host is None or is_host(host)) and rule.entry.matches(target, method):
             return rule.entry.value
     return None
+
+
+def _for_host(listed: _List[T], host: bytes) -> Iterator[Entry[T]]:
+    for rule in listed.values():
+        if rule.is_host is None or rule.is_host(host):
+            yield rule.entry
 
 
 def _refuse_duplicate(is_there: bool, rule: FrontendRule) -> None:

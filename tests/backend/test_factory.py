@@ -11,6 +11,7 @@ from sozutw.backend.factory import CheckedConnector, Connector, Http1BackendFact
 from sozutw.config.model import Backend, UnixAddress
 from sozutw.relay.ports import DialFailure
 from tests.backend.owners import Bench
+from tests.balancing.witnesses import Witness
 
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -289,6 +290,79 @@ def test_a_removed_backend_s_connections_are_closed_idle_at_once_and_leased_in_t
     assert two[2].disconnecting
     assert len(bench.pool) == 0
     assert bench.state.connections == 0
+
+
+def test_a_witness_hears_when_the_last_connection_of_a_removed_backend_is_gone():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    one, two = bench.asked(), bench.asked()
+    one[2].receive(EMPTY)
+    bench.give_back(one[0])
+    two[2].receive(EMPTY)
+    bench.cluster.remove("A", bench.state.address)
+    bench.connector.retire(bench.state)
+    assert heard.heard == []
+    bench.give_back(two[0])
+    assert heard.heard == [("vacated", "A")]
+
+
+def test_a_witness_hears_it_at_once_of_one_that_had_no_connection():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    bench.cluster.remove("A", bench.state.address)
+    bench.connector.retire(bench.state)
+    assert heard.heard == [("vacated", "A")]
+
+
+def test_a_witness_hears_it_once_of_one_whose_connections_were_all_idle():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    bench.idle()
+    bench.cluster.remove("A", bench.state.address)
+    bench.connector.retire(bench.state)
+    assert heard.heard == [("vacated", "A")]
+
+
+def test_a_backend_that_came_back_meanwhile_is_not_told_as_gone():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    owner, _connection, transport = bench.asked()
+    retired = bench.state
+    bench.cluster.remove("A", retired.address)
+    bench.connector.retire(retired)
+    bench.backend("A")
+    transport.receive(EMPTY)
+    bench.give_back(owner)
+    assert retired.connections == 0
+    assert heard.heard == []
+
+
+def test_a_witness_hears_it_of_one_whose_last_connection_is_replaced_by_another_s():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    other = bench.backend("B")
+    owner, connection, _transport = bench.asked()
+    bench.cluster.remove("A", bench.state.address)
+    bench.connector.retire(bench.state)
+    assert heard.heard == []
+    owner.back = bench.connector.replace(connection, other, owner, 3.0)
+    assert heard.heard == [("vacated", "A")]
+
+
+def test_a_witness_hears_of_one_that_is_down_and_of_its_return():
+    bench = Bench()
+    heard = bench.cluster.witness = Witness()
+    while not bench.state.backoff.is_down():
+        owner = bench.owner()
+        bench.lease(owner)
+        bench.dialler.fail()
+        owner.back.drop()
+        assert heard.heard == ([("down", "A")] if bench.state.backoff.is_down() else [])
+        bench.advance(65.0)
+    bench.open()
+    assert heard.heard == [("down", "A"), ("up", "A")]
+    bench.open()
+    assert heard.heard == [("down", "A"), ("up", "A")]
 
 
 def test_what_is_still_configured_is_not_retired():

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sozutw.balancing.backends import BackendState, ClusterState, by_source
 from sozutw.config.model import Backend, Cluster, InetAddress, LoadBalancing, UnixAddress
 from sozutw.wire.message import RequestFields, RequestHead
+from tests.balancing.witnesses import Witness
 
 PORTS = {"a": 1, "b": 2, "c": 3, "d": 4}
 KEYS = [b"10.0.%d.%d" % (n >> 8, n & 255) for n in range(500)]
@@ -397,6 +398,19 @@ class Life(RuleBasedStateMachine):
         last = {name for name in self.backups if self.until[name] == first}
         return primaries or good or over or last
 
+    @rule(key=st.sampled_from([None, b"k"]))
+    def foretell(self, key):
+        likely = self.state.likely(self.now, key)
+        one = self.state.choose(self.now, key, self.random)
+        if one is None or len(likely) == 1:
+            assert list(likely) == ([] if one is None else [one])
+        else:
+            assert self.state.cluster.load_balancing in (
+                LoadBalancing.RANDOM,
+                LoadBalancing.POWER_OF_TWO,
+            )
+            assert one in likely
+
     @rule(tried=st.sets(names), key=st.sampled_from([None, b"k"]))
     def choose(self, tried, key):
         avoid = [one for one in self.state.backends if one.backend_id in tried]
@@ -433,3 +447,59 @@ def test_backends_may_begin_anew_in_their_order_and_the_old_ones_retire():
     assert not set(state.backends) & set(before)
     assert state.available_count(0.0) == 3
     assert chosen(state, count=4) == "abab"
+
+
+@pytest.mark.parametrize("policy", LoadBalancing)
+def test_whom_a_cluster_would_choose_is_told_and_nothing_is_changed_by_it(policy):
+    asked, spared = (cluster("a", "b", "c", backups="d", policy=policy) for _ in range(2))
+    for now in range(8):
+        for key in (None, KEYS[now]):
+            for state in (asked, spared):
+                if now == 2:
+                    fail(state.backends[0], now=2.0)  # Until 3.
+                if now == 4:
+                    for one in state.backends:
+                        one.set_health(False)
+                if now == 6:
+                    for one in state.backends:
+                        fail(one, now=6.0, draw=0.5)
+            likely = [one.backend_id for one in asked.likely(now, key)]
+            assert likely
+            names = [chosen(state, now=float(now), key=key) for state in (asked, spared)]
+            assert names[0] == names[1]
+            assert names[0] in likely
+            if policy not in (LoadBalancing.RANDOM, LoadBalancing.POWER_OF_TWO):
+                assert likely == [names[0]]
+    assert asked.counters.fail_open == spared.counters.fail_open > 0
+    assert asked.counters.no_available_backends == spared.counters.no_available_backends == 1
+
+
+def test_asking_whom_it_would_choose_tells_nobody_that_all_are_gone():
+    state = cluster("a", "b")
+    a, b = state.backends
+    fail(a, now=0.0)
+    fail(b, now=0.5)
+    assert list(state.likely(0.6, None)) == [a]
+    assert list(cluster().likely(0.0, None)) == []
+    assert state.counters.no_available_backends == 0
+
+
+def test_a_cluster_knows_its_backends_by_id_and_address():
+    state = cluster("a")
+    (a,) = state.backends
+    assert state.has("a", a.address)
+    assert not state.has("b", a.address)
+    state.remove("a", a.address)
+    assert not state.has("a", a.address)
+
+
+def test_a_witness_hears_once_that_all_are_gone_and_once_that_one_is_back():
+    witness = Witness()
+    state = ClusterState(Cluster("c"), witness=witness)
+    a = state.upsert(backend("a"))
+    chosen(state)
+    fail(a)
+    chosen(state, count=2)
+    assert witness.heard == [("out", "c")]
+    chosen(state, now=1.0, count=2)
+    assert witness.heard == [("out", "c"), ("recovered", "c")]

@@ -227,3 +227,30 @@ def test_by_table_one_whom_the_old_table_does_not_know_is_found_all_the_same():
     list(old.rebuild())
     new = Maglev([Candidate("x"), Candidate("y")], old.table)
     assert {new.pick(new.members, 0.0, key, never).name for key in KEYS[:100]} == {"x", "y"}
+
+
+@pytest.mark.parametrize("name", LoadBalancing)
+@pytest.mark.parametrize("key", [None, b"k", b"other"])
+def test_whom_a_policy_is_likely_to_pick_is_told_without_a_turn_passing(name, key):
+    members = of_weights(100, 50, 3, 7)
+    asked, spared = (make_policy(name, LoadMetric.REQUESTS, members) for _ in range(2))
+    if isinstance(asked, Maglev):
+        asked.table = spared.table = list(build(members))[-1]
+    members[1].active_requests = 4
+    draws = [random.Random(7).random for _ in range(2)]
+    for turn in range(40):
+        for eligible in (asked.members, asked.members[turn % 3 :]):
+            likely = asked.likely(eligible, 0.0, key)
+            picks = [
+                policy.pick(policy.members if eligible is asked.members else eligible, 0.0, key, d)
+                for policy, d in zip((asked, spared), draws, strict=True)
+            ]
+            assert picks[0] is picks[1]
+            assert picks[0] in likely
+            is_chance = name in (LoadBalancing.RANDOM, LoadBalancing.POWER_OF_TWO)
+            assert is_chance or len(likely) == 1
+
+
+def test_chance_has_no_part_in_what_goes_by_a_key():
+    with pytest.raises(AssertionError, match="nothing to chance"):
+        policies._no_chance()

@@ -6,7 +6,7 @@ from twisted.logger import capturedLogs, formatEvent
 from sozutw.config.model import HttpListener, HttpsListener, InetAddress
 from sozutw.config.security import CertificateAndKey, TlsOptions
 from sozutw.config.state import RefusedRequestError
-from sozutw.listen.certificates import Certificates
+from sozutw.listen.certificates import Certificates, Shown
 from sozutw.metrics.counters import TlsCounters
 from tests.fakes.certificates import END, NOW, chained, expired, leaf
 
@@ -102,3 +102,41 @@ def test_handshakes_with_the_built_in_certificate_stay_counted_when_the_listener
     counters = TlsCounters()
     certificates.count(counters)
     assert counters.default_served == 3
+
+
+def test_what_a_client_would_be_shown_is_told_and_not_counted() -> None:
+    certificates = make()
+    assert certificates.shown(HERE, "a.example") == ()
+    contexts = certificates.prepare_listener(https())
+    certificates.open(HERE, contexts)
+    (built_in,) = certificates.shown(HERE, "a.example")
+    assert built_in.is_built_in
+    assert built_in.names == ("sozutw.invalid",)
+    own = leaf("a.example")
+    certificates.add(HERE, certificates.prepare(chained(own)))
+    held = (Shown(own.fingerprint, ("a.example",), "ECDSA", END.timestamp(), False),)
+    assert certificates.shown(HERE, "A.example.") == held
+    for other in ("b.example", "", "ä", "1.2.3.4"):
+        assert certificates.shown(HERE, other) == (built_in,)
+    default = leaf("*.default.example")
+    certificates.replace_default(HERE, certificates.prepare(chained(default)))
+    (shown,) = certificates.shown(HERE, "b.example")
+    assert (shown.fingerprint, shown.is_built_in) == (default.fingerprint, False)
+    assert contexts.default_served == 0
+
+
+def test_counting_begins_anew_and_what_there_is_stays() -> None:
+    certificates = make()
+    for served in (3, 4):
+        contexts = certificates.prepare_listener(https(certificate=chained(leaf("a.example"))))
+        contexts.default_served = served
+        certificates.open(HERE, contexts)
+    certificates.begin_counting_anew()
+    counters = TlsCounters()
+    certificates.count(counters)
+    assert (counters.default_served, counters.expires_at) == (0, int(END.timestamp()))
+
+
+def test_what_a_certificate_is_for_is_told_though_it_may_not_be_served() -> None:
+    certificates = make()
+    assert certificates.names_of(chained(expired("old.example"))) == ("old.example",)

@@ -275,3 +275,24 @@ def test_a_rule_for_everything_is_found_whatever_is_asked(position: Position) ->
     expected = "all" if position is Position.PRE else "one"
     assert router.find(b"one.example", b"/x", b"GET") == expected
     assert router.find(b"one.example", b"/x", b"POST") == "all"
+
+
+def test_the_rules_for_a_host_are_told_in_the_order_in_which_they_are_asked():
+    listed = [
+        (rule("*", "/", position=POST), "last"),
+        (rule("a.b", "/t", method="GET"), "tree"),
+        (rule("a.b", "/u"), "tree too"),
+        (rule("*.b", "/w"), "behind a plainer one"),
+        (rule("*.b", "/t/pre", position=PRE), "first"),
+        (rule("x.b", position=PRE), "another host's"),
+    ]
+    router = Router[str]().changed(added=listed)
+    found = [entry.value for entry in router.entries_for(b"a.b")]
+    assert found == ["first", "tree", "tree too", "last"]
+    assert [entry.value for entry in router.entries_for(b"c.b")] == [
+        "first",
+        "behind a plainer one",
+        "last",
+    ]
+    assert [entry.value for entry in router.entries_for(b"z")] == ["last"]
+    assert not list(Router[str]().entries_for(b"a.b"))

@@ -98,6 +98,19 @@ def _read(held: CertificateAndKey, now: float) -> LoadedCertificate:
     )
 
 
+def names_in(held: CertificateAndKey) -> tuple[str, ...]:
+    """Return what a certificate is for, judged or not; nothing if it cannot be read."""
+    known = _known.get(held)
+    if known is not None:
+        return known.names
+    if held.names:
+        return tuple(name.lower() for name in held.names)
+    try:
+        return names_of(_parsed(_certificates_in(held.certificate)[0]))
+    except (IndexError, ValueError, x509.DuplicateExtension):
+        return ()
+
+
 def check(held: CertificateAndKey, now: float) -> str | None:
     """Return why a certificate cannot be used, None if it can."""
     try:

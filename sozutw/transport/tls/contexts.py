@@ -130,6 +130,15 @@ class ServerContexts:
             self._default.expires_at if soonest is None else min(soonest, self._default.expires_at)
         )
 
+    def shown(self, name: str) -> tuple[LoadedCertificate, ...]:
+        """Return what a client sees that asks for this name, or for none; one of each kind."""
+        found = self._store.find(name) if name else ()
+        return found or (self._default or self._built_in,)
+
+    def is_for_nobody(self, certificate: LoadedCertificate) -> bool:
+        """Return whether this is the built-in certificate, which nobody trusts."""
+        return certificate is self._built_in
+
     def _name_told(self, connection: SSL.Connection) -> None:
         """
         Go on with the certificates for the name; called for each ClientHello, even without one.
@@ -137,11 +146,8 @@ class ServerContexts:
         An exception ends the handshake with an alert (pyOpenSSL sees to that since 26.0).
         """
         name = asked_name(connection.get_servername())
-        found = self._store.find(name) if name else ()
-        if not found:
-            found = (self._default or self._built_in,)
         try:
-            prepared = self._prepared(found)
+            prepared = self._prepared(self.shown(name))
         except (OSError, SSL.Error) as error:
             # No descriptor left, perhaps. A handshake that cannot be right ends with an alert.
             self._tell(f"{name or 'a client without a name'} cannot be served: {error}")

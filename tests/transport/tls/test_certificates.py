@@ -19,6 +19,7 @@ from sozutw.transport.tls.certificates import (
     check,
     check_authorities,
     load,
+    names_in,
 )
 from tests.fakes import certificates as made
 from tests.fakes.certificates import (
@@ -356,3 +357,14 @@ def test_an_intermediate_that_openssl_would_refuse_is_refused() -> None:
     under = sign("a.example", key(), weak, names=("a.example",))
     with pytest.raises(CertificateError, match="1024 bits"):
         load(under.held(weak.pem), NOW)
+
+
+def test_what_a_certificate_is_for_is_told_whether_or_not_it_is_good() -> None:
+    good = chained(leaf("A.example"))
+    assert names_in(good) == ("a.example",)
+    load(good, NOW)
+    assert names_in(good) == ("a.example",)
+    assert names_in(leaf("a.example").held(names=("B.example",))) == ("b.example",)
+    assert names_in(chained(made.expired("old.example"))) == ("old.example",)
+    for bad in ("", "nothing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"):
+        assert names_in(CertificateAndKey(bad, "")) == ()
