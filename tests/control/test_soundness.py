@@ -104,10 +104,9 @@ def test_all_else_passes() -> None:
     soundness.check(pb.Request(batch=pb.Batch(requests=[pb.Request(remove_cluster="ä")] * 2)))
     answer = pb.ResponseContent()
     answer.cluster_hashes.map["a"] = 1
-    check = pb.HealthCheckConfig(uri="/")
     soundness.check(answer)
-    answer.health_checks_list.map["b"].CopyFrom(check)
-    with pytest.raises(RefusedRequestError, match=r"map\[b\]|is missing"):
+    answer.health_checks_list.map["b"].uri = "/"
+    with pytest.raises(RefusedRequestError, match=r"is missing$"):
         soundness.check(answer)
 
 
