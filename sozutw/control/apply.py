@@ -14,6 +14,7 @@ from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import ClusterState
+from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import Request
 from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
@@ -78,6 +79,8 @@ class Applier:
         certificates: Certificates,
     ) -> None:
         self.state = state
+        self.witness: Witness = NOBODY
+        """Whom the clusters that come from now on tell of rare turns."""
         self._live = Live()
         self._sockets = sockets
         self._pool = pool
@@ -107,6 +110,14 @@ class Applier:
         self._finish()
         for _ in self._steps(requests, None):
             pass
+
+    def apply_passing_over(self, requests: Iterable[Asked]) -> Outcome:
+        """Apply requests as one before this returns; those that cannot be are passed over."""
+        self._finish()
+        outcome = Outcome()
+        for _ in self._steps(requests, outcome, skips_refused=True):
+            pass
+        return outcome
 
     def apply_slowly(
         self, requests: Iterable[Asked], *, skips_refused: bool = False
@@ -144,7 +155,7 @@ class Applier:
         self, requests: Iterable[Asked], outcome: Outcome | None, *, skips_refused: bool = False
     ) -> Iterator[None]:
         outcome = outcome or Outcome()
-        plan = Plan(self.state, self._live, self._sockets, self._certificates)
+        plan = Plan(self.state, self._live, self._sockets, self._certificates, self.witness)
         try:
             since = 0
             for request in requests:

@@ -132,7 +132,7 @@ class Changes:
             self.on_change()
         return ok(
             f"Successfully loaded state from path {path}, {outcome.applied} ok messages, "
-            f"{len(outcome.refused)} errors{_details(outcome)}"
+            f"{len(outcome.refused)} errors{details(outcome)}"
         )
 
     @inlineCallbacks
@@ -201,7 +201,8 @@ def _with_progress(requests: Iterator[Any], tell: Tell) -> Iterator[Any]:
     tell(processing("Putting them in force..."))
 
 
-def _details(outcome: Outcome) -> str:
+def details(outcome: Outcome) -> str:
+    """Tell what was not simply applied, with the first few reasons; empty if all was."""
     parts = []
     if outcome.unchanged:
         parts.append(f"{outcome.unchanged} were so already")

@@ -123,6 +123,12 @@ class Signals:
         """Somebody wants the process to end, and may have said so before."""
         self._stop_asked()
 
+    def stop(self, is_hard: bool) -> None:
+        """Somebody who is no signal wants the process to end."""
+        self._stop_asked()
+        if is_hard and self._stop_asked == self._stop_now:
+            self._stop_asked()
+
     def _come_early(self, number: int, _frame: FrameType | None) -> None:
         self._early.append(number)
 

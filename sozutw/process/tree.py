@@ -8,7 +8,7 @@ them all at once.)
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
+from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
@@ -41,6 +42,7 @@ from sozutw.transport.names import Names
 
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService
+    from sozutw.process.control_plane import ControlPlane
 
 _log = Logger()
 
@@ -48,12 +50,16 @@ _log = Logger()
 class ProxyService(Service):
     """A whole proxy in one process."""
 
-    def __init__(self, config: Config, reactor: Any, log: LineObserver | None = None) -> None:
-        """Take our log, or None where the log is twistd's."""
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        log: LineObserver | None = None,
+        source: Source = NO_SOURCE,
+    ) -> None:
+        """Take our log, or None where the log is twistd's; and where the configuration is from."""
         settings = config.settings
         self._config = config
-        self.set_log_filter: Callable[[str], bool] = partial(set_log_filter, log)
-        """``process.log.set_log_filter``, of this process."""
         self._reactor = reactor
         self.access_log = AccessLog(
             reactor,
@@ -98,14 +104,28 @@ class ProxyService(Service):
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
+        self._sessions_ended: list[Deferred[None]] = []
+        self.host = ProcessHost(reactor, settings, self.worker.means, source)
+        self.host.set_filter = partial(set_log_filter, log)
+        self.host.stop_process = self._stop_unasked
+        self.host.when_sessions_end = self._when_sessions_end
+        self.host.configured = self._configured
+        self.control = self._make_control()
 
     @override
     def privilegedStartService(self) -> None:
         """Bind: low ports need the privileges that twistd drops afterwards."""
         if self.admin is not None:
             self.admin.privilegedStartService()
+        if self.control is not None:
+            self.control.privilegedStartService()
         self.applier.apply(*requests_of(self._config))
-        for cluster in self._config.clusters:
+        self._prepare_dials(self._config)
+        if self.control is not None:
+            self.control.load_saved_state()
+
+    def _prepare_dials(self, config: Config) -> None:
+        for cluster in config.clusters:
             if cluster.backend_tls is not None:
                 self._dialler.prepare(cluster.backend_tls)
 
@@ -119,6 +139,8 @@ class ProxyService(Service):
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
+        if self.control is not None:
+            self.control.startService()
         self.certificates.is_telling = True
 
     @override
@@ -146,6 +168,10 @@ class ProxyService(Service):
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
+        for waiting in self._sessions_ended:
+            waiting.callback(None)
+        if self.control is not None:
+            yield self.control.stopService()
         if self.admin is not None:
             yield self.admin.stopService()
         yield self.access_log.stopService()
@@ -162,6 +188,40 @@ class ProxyService(Service):
         else:
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
+
+    def _when_sessions_end(self) -> Deferred[None]:
+        ended: Deferred[None] = Deferred()
+        self._sessions_ended.append(ended)
+        return ended
+
+    def _stop_unasked(self, is_hard: bool) -> None:
+        """Stop where nobody looks after the process."""
+        self.stop_softly()
+        if is_hard:
+            self.stop_now()
+
+    def _configured(self, config: Config) -> None:
+        """Another file is in force: watch the files that it names."""
+        self._config = config
+        self._prepare_dials(config)
+        self.watch.stopService()
+        self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
+        self.watch.startService()
+
+    def _make_control(self) -> "ControlPlane | None":
+        if self._config.settings.command_socket is None:
+            return None
+        from sozutw.process.control_plane import ControlPlane  # noqa: PLC0415  # with protobuf
+
+        return ControlPlane(
+            self._reactor,
+            self._config.settings,
+            self.host,
+            self.applier,
+            self.worker,
+            self.certificates,
+            self.counts,
+        )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
         if address is None:
@@ -188,6 +248,8 @@ class ProxyService(Service):
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
         self.access_log.reopen()
+        if self.control is not None:
+            self.control.reopen_logs()
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
@@ -198,6 +260,11 @@ def _tell_lost(lines: int) -> None:
     _log.warn("{lines} lines of counters could not be written", lines=lines)
 
 
-def make_tree(config: Config, reactor: Any, log: LineObserver | None = None) -> ProxyService:
-    """Return the services of a process that serves ``config`` and has this log."""
-    return ProxyService(config, reactor, log)
+def make_tree(
+    config: Config,
+    reactor: Any,
+    log: LineObserver | None = None,
+    source: Source = NO_SOURCE,
+) -> ProxyService:
+    """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
+    return ProxyService(config, reactor, log, source)
