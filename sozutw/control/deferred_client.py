@@ -169,7 +169,11 @@ class DeferredClient(Orders["Deferred[pb.Response]"]):
 
     def responded(self, channel: "_Channel", response: pb.Response) -> None:
         """The server said something."""
-        if channel is not self._channel or not self._is_under_way:
+        if channel is not self._channel:
+            return
+        if not self._is_under_way:
+            # Nobody asked: what comes next could be taken for an answer to something else.
+            self._drop()
             return
         if response.status != pb.PROCESSING:
             self._end(response)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -213,14 +214,16 @@ def test_what_is_no_answer_breaks_the_conversation(
     assert stage.result(second).message == "fine"
 
 
-def test_answers_that_nobody_asked_for_are_dropped(stage: Stage, peer: Peer) -> None:
+def test_answers_that_nobody_asked_for_end_the_connection(stage: Stage, peer: Peer) -> None:
     answer = stage.client.request(STATUS)
     served = peer.accepted()
-    served.say(ok("fine"), ok("too much"))
-    assert stage.result(answer).message == "fine"
-    stage.loop.settle()
-    served.sock.close()
-    stage.loop.settle()
+    served.asked()
+    with capturedLogs() as logged:
+        served.say(ok("fine"), ok("too much"), ok("far too much"))
+        assert stage.result(answer).message == "fine"
+        stage.loop.settle()
+    assert [event for event in logged if event["log_level"] >= LogLevel.error] == []
+    served.expect_end()
     answer = stage.client.request(STATUS)
     served = peer.accepted()
     served.say(refusal("no"))
