@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from sozutw.config.model import HttpsListener, InetAddress
-from sozutw.config.pem import fingerprint_of
 from sozutw.config.security import CertificateAndKey
-from sozutw.config.state import ConfigView
+from sozutw.config.state import ConfigState
 from sozutw.control.events import WORKER
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.queries import answer
@@ -21,7 +20,7 @@ NamesOf = Callable[[CertificateAndKey], tuple[str, ...]]
 
 
 def certificates_of_state(
-    state: ConfigView, filters: pb.QueryCertificatesFilters, names_of: NamesOf
+    state: ConfigState, filters: pb.QueryCertificatesFilters, names_of: NamesOf
 ) -> pb.Response:
     """
     Answer QueryCertificatesFromTheState: texts by fingerprint, each with its names.
@@ -40,7 +39,7 @@ def certificates_of_state(
 
 
 def certificates_of_worker(
-    state: ConfigView, filters: pb.QueryCertificatesFilters, names_of: NamesOf
+    state: ConfigState, filters: pb.QueryCertificatesFilters, names_of: NamesOf
 ) -> pb.Response:
     """Answer QueryCertificatesFromWorkers: name by name, for each listener of TLS."""
     told = pb.ListOfCertificatesByAddress()
@@ -57,13 +56,12 @@ def certificates_of_worker(
 
 
 def _found(
-    state: ConfigView,
+    state: ConfigState,
     address: InetAddress,
     filters: pb.QueryCertificatesFilters,
     names_of: NamesOf,
 ) -> Iterator[tuple[str, tuple[str, ...], CertificateAndKey]]:
-    for held in state.certificates(address):
-        fingerprint = fingerprint_of(held.certificate)
+    for fingerprint, held in state.tables.certificates.get(address, {}).items():
         if not fingerprint.startswith(filters.fingerprint.lower()):
             continue
         names = names_of(held)

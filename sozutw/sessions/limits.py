@@ -60,6 +60,10 @@ class AddressCounts:
             else:
                 self._counts[key] = taken - 1
 
+    def taken(self, cluster_id: str, source: str) -> int:
+        """Return how many places at one cluster this source has."""
+        return self._counts.get((cluster_id, source), 0)
+
     def total(self) -> int:
         """Return how many places are taken in all."""
         return sum(self._counts.values())

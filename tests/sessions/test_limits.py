@@ -131,4 +131,5 @@ def test_places_taken_are_those_entered_less_those_left(steps, places_max: int):
             counts.leave([cluster_id], source)
         counts.check_invariants()
         assert counts.total() == len(model)
+        assert counts.taken(cluster_id, source) == model.count(key)
         assert len(counts._counts) == len(set(model))
