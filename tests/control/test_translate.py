@@ -1,10 +1,11 @@
 """Messages become orders, and orders messages: each verb, its refusals, and the law of both."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from sozutw.config.model import (
     Backend,
@@ -60,11 +61,12 @@ from sozutw.control.translate import (
 )
 from sozutw.control.unserved import VERBS
 from tests.fakes import certificates as made
-from tests.fakes.requests import requests, template
+from tests.fakes.requests import by_order, template
 
 HERE = InetAddress("127.0.0.1", 8080)
 THERE = InetAddress("::1", 8443)
 LEAF = made.chained(made.leaf("a.example"))
+BY_ORDER = by_order()
 PRINT = made.leaf("a.example").fingerprint
 
 
@@ -275,12 +277,15 @@ def test_each_verb_that_changes_something_is_shown_above() -> None:
     assert shown == CHANGES
 
 
-@settings(deadline=None)
-@given(requests())
-def test_an_order_comes_back_from_its_message(order: Order) -> None:
-    message = message_of(order)
-    assert request_of(pb.Request.FromString(message.SerializeToString())) == order
-    assert all(isinstance(text, str) for text in warnings_of(message))
+@pytest.mark.parametrize("kind", BY_ORDER, ids=lambda kind: kind.__name__)
+def test_an_order_comes_back_from_its_message(kind: type[Order]) -> None:
+    @given(BY_ORDER[kind])
+    def check(order: Order) -> None:
+        message = message_of(order)
+        assert request_of(pb.Request.FromString(message.SerializeToString())) == order
+        assert all(isinstance(text, str) for text in warnings_of(message))
+
+    check()
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -601,6 +606,29 @@ def test_what_sozu_has_no_place_for_is_nearly_told() -> None:
         added = message_of(AddBackend(Backend("app", "b", address))).add_backend
         assert added.address == pb.SocketAddress(ip=pb.IpAddress(v4=0), port=0, other=other)
     assert not message_of(AddCluster(Cluster("app"))).add_cluster.HasField("extras")
+
+
+@pytest.mark.parametrize(
+    ("versions", "names"),
+    [((), ()), (("TLS_V13",), ()), (("TLS_V12", "TLS_V13"), ("b.example",))],
+)
+def test_a_listeners_own_certificate_keeps_what_it_was_told(
+    versions: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    held = replace(LEAF, versions=versions, names=names)
+    order = AddHttpsListener(HttpsListener(HttpListener(THERE), certificate=held))
+    message = message_of(order)
+    assert message.add_https_listener.extras.HasField("certificate_use")
+    assert over_the_wire(message) == order
+
+
+def test_a_certificate_without_more_is_for_the_versions_of_its_listener() -> None:
+    order = over_the_wire(
+        https_listener(certificate=LEAF.certificate, key=LEAF.key, versions=[pb.TLS_V1_3])
+    )
+    assert isinstance(order, AddHttpsListener)
+    assert order.listener.certificate == replace(LEAF, chain=(), versions=("TLS_V13",))
+    assert not message_of(order).add_https_listener.HasField("extras")
 
 
 def test_four_tickets_are_what_nobody_asked_for() -> None:
