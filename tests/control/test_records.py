@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sozutw.control.fields import OURS_FROM, is_map, is_repeated, value_of
@@ -77,7 +77,6 @@ def test_records_are_as_sozu_writes_them() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(requests(), max_size=4))
 def test_what_was_written_is_read(orders: list[Any]) -> None:
     messages = [message_of(each) for each in orders]

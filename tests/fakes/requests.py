@@ -4,7 +4,6 @@ Hypothesis strategies for all that can be asked of a configuration.
 Everything that they make is as a reader would have made it: canonical, and served by this version.
 """
 
-from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, TypeVar
 
@@ -387,32 +386,36 @@ def _updates() -> st.SearchStrategy[UpdateListener]:
     )
 
 
-def requests() -> st.SearchStrategy[Order]:
-    """Make orders of every kind, each as likely as the others."""
+def by_order() -> dict[type[Order], st.SearchStrategy[Order]]:
+    """Return what makes orders of each kind."""
     kinds = st.sampled_from((ListenerKind.HTTP, ListenerKind.HTTPS))
     fingerprints = st.sampled_from(("0aF9" * 16, made.leaf("a.example").fingerprint))
-    about_listeners: list[Callable[..., Order]] = [
-        RemoveListener,
-        ActivateListener,
-        DeactivateListener,
-    ]
-    return st.one_of(
-        st.builds(AddHttpListener, http_listeners()),
-        st.builds(AddHttpsListener, https_listeners()),
-        *(st.builds(order, inet_addresses(), kinds) for order in about_listeners),
-        _updates(),
-        st.builds(AddCluster, clusters()),
-        st.builds(RemoveCluster, _ids),
-        st.builds(AddHttpFrontend, rules()),
-        st.builds(RemoveHttpFrontend, rules()),
-        st.builds(AddHttpsFrontend, rules(is_https=True)),
-        st.builds(RemoveHttpsFrontend, rules(is_https=True)),
-        st.builds(AddCertificate, inet_addresses(), certificates()),
-        st.builds(RemoveCertificate, inet_addresses(), fingerprints),
-        st.builds(ReplaceCertificate, inet_addresses(), certificates(), fingerprints),
-        st.builds(ReplaceDefaultCertificate, inet_addresses(), certificates()),
-        st.builds(AddBackend, backends()),
-        st.builds(RemoveBackend, _ids, st.sampled_from(("b", "Ü 1")), backend_addresses()),
-        st.builds(SetHealthCheck, _ids, health_checks()),
-        st.builds(RemoveHealthCheck, _ids),
-    )
+    here = inet_addresses()
+    parts: dict[type[Order], tuple[st.SearchStrategy[Any], ...]] = {
+        AddHttpListener: (http_listeners(),),
+        AddHttpsListener: (https_listeners(),),
+        RemoveListener: (here, kinds),
+        ActivateListener: (here, kinds),
+        DeactivateListener: (here, kinds),
+        AddCluster: (clusters(),),
+        RemoveCluster: (_ids,),
+        AddHttpFrontend: (rules(),),
+        RemoveHttpFrontend: (rules(),),
+        AddHttpsFrontend: (rules(is_https=True),),
+        RemoveHttpsFrontend: (rules(is_https=True),),
+        AddCertificate: (here, certificates()),
+        RemoveCertificate: (here, fingerprints),
+        ReplaceCertificate: (here, certificates(), fingerprints),
+        ReplaceDefaultCertificate: (here, certificates()),
+        AddBackend: (backends(),),
+        RemoveBackend: (_ids, st.sampled_from(("b", "Ü 1")), backend_addresses()),
+        SetHealthCheck: (_ids, health_checks()),
+        RemoveHealthCheck: (_ids,),
+    }
+    made_of = {order: st.builds(order, *values) for order, values in parts.items()}
+    return {**made_of, UpdateListener: _updates()}
+
+
+def requests() -> st.SearchStrategy[Order]:
+    """Make orders of every kind, each as likely as the others."""
+    return st.one_of(*by_order().values())
