@@ -22,14 +22,15 @@ from zope.interface import implementer
 
 from sozutw.frontend import handshake
 from sozutw.frontend.body import NO_TRAILERS, RequestBody
-from sozutw.frontend.closing import LINGER_SECONDS, Closing, ignore
+from sozutw.frontend.closing import LINGER_SECONDS, ignore
+from sozutw.frontend.presence import Presence
 from sozutw.relay.edits import Provenance
 from sozutw.relay.exchange import Exchange
 from sozutw.relay.ports import BackSide, Means, Sink
 from sozutw.relay.route import ListenerState
 from sozutw.relay.unreadable import refuse_unreadable
 from sozutw.sessions.manager import SessionManager
-from sozutw.sessions.session import Doing, Session
+from sozutw.sessions.session import Session
 from sozutw.transport.patience import Patience, Wheel
 from sozutw.wire.errors import WireError
 from sozutw.wire.http1.request import parse_request_head
@@ -53,7 +54,7 @@ class Entrance:
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
-class Http1FrontendConnection(Closing):
+class Http1FrontendConnection(Presence):
     """
     One client's connection, from accept to close.
 
@@ -67,7 +68,6 @@ class Http1FrontendConnection(Closing):
         "_head_began",
         "_is_reading_heads",
         "_known",
-        "_listener",
         "_means",
         "_measured_at",
         "_now",
@@ -76,7 +76,6 @@ class Http1FrontendConnection(Closing):
         "_sink",
         "body_bytes",
         "covered_host",
-        "is_draining",
         "request_seconds",
         "round_trip_us",
         "session",
@@ -371,39 +370,6 @@ class Http1FrontendConnection(Closing):
         self.transport.loseWriteConnection()
         # The other half may not stay open for the whole of a tunnel's patience.
         self.patience.allow(min(self._idle_seconds, self.patience.seconds))
-
-    # What the session manager asks for.
-
-    def came_in_at(self, listener: object) -> bool:
-        """Return whether this is our listener."""
-        return listener is self._listener
-
-    def doing(self) -> Doing:
-        """Return what goes on here now."""
-        listener = self._listener
-        at = str(listener.listener.address)
-        if self._exchange is not None:
-            return self._exchange.doing(at, is_draining=self.is_draining)
-        return Doing(at, listener.protocol, "closing" if self._is_over else "idle")
-
-    def is_idle(self) -> bool:
-        """Return whether no exchange is under way."""
-        return self._exchange is None
-
-    def active_at(self) -> float:
-        """Return when the client last gave a sign of life."""
-        return self.patience.touched
-
-    def patience_seconds(self) -> float:
-        """Return how long the client may be silent now; 0 if its silence is our doing."""
-        seconds = self.patience.seconds
-        return seconds if seconds < inf else 0.0
-
-    def drain(self) -> None:
-        """Finish the exchange that is under way, then close; close now if there is none."""
-        self.is_draining = True
-        if self._exchange is None and not self._is_over:
-            self._close(at_once=True)
 
     # Between requests, and at the end.
 
