@@ -93,7 +93,7 @@ def _routes(router: Router[Route], host: bytes, path: bytes | None) -> Iterator[
     if path is None:
         yield from (entry.value for entry in entries)
         return
-    for method in dict.fromkeys([_NO_METHOD, *(entry.method or _NO_METHOD for entry in entries)]):
+    for method in dict.fromkeys(entry.method or _NO_METHOD for entry in entries):
         route = router.find(host, path, method)
         if route is not None:
             yield route

@@ -51,6 +51,7 @@ def world() -> FakeWorld:
         AddHttpFrontend(rule("shop.example", "api", "/api")),
         AddHttpFrontend(rule("shop.example", "posts", "/api", method="POST")),
         AddHttpFrontend(rule("shop.example", None, "/secret", path_type=PathType.EQUALS)),
+        AddHttpFrontend(rule("shop.example", "posts", "/mine", method="GET")),
         AddHttpFrontend(rule("*.example", "wild")),
         AddHttpsListener(HttpsListener(HttpListener(TLS))),
         AddHttpsFrontend(FrontendRule(TLS, "shop.example", cluster_id="secure")),
@@ -118,6 +119,7 @@ def test_without_a_path_all_that_the_host_may_be_led_to_are_told(
         ("/", ["shop", "secure"]),
         ("/api/x", ["api", "posts", "secure"]),
         ("/secret", ["secure"]),
+        ("/mine", ["posts", "shop", "secure"]),
         ("", ["shop", "secure"]),
     ],
 )

@@ -299,10 +299,12 @@ def test_a_lease_ends_by_itself_and_that_is_an_event() -> None:
 
 def test_the_end_of_a_lease_that_was_renewed_is_waited_for_anew() -> None:
     scene = Scene()
+    waits = len(scene.world.clock.getDelayedCalls())
     raised(scene, ttl_seconds=10)
     scene.world.clock.advance(5)
     raised(scene, ttl_seconds=300)
     raised(scene, ttl_seconds=20, client_id="short")
+    assert len(scene.world.clock.getDelayedCalls()) == waits + 1
     scene.world.clock.advance(299)
     assert scene.verbs.detail is Detail.BACKEND
     scene.world.clock.advance(1)

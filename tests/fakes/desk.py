@@ -1,0 +1,194 @@
+"""A whole desk in memory: real verbs over a real worker, in a process that the test plays."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, execute, fail, succeed
+
+from sozutw.config.model import Config
+from sozutw.config.state import RefusedRequestError
+from sozutw.control.audit import AuditTrail
+from sozutw.control.changes import Changes
+from sozutw.control.desk import Actor
+from sozutw.control.events import Events, EventWitness
+from sozutw.control.explain import Explainer
+from sozutw.control.metrics_verbs import MetricVerbs
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.queries import RequestCounts, configured_counts
+from sozutw.control.running import Running
+from sozutw.control.verbs import CommandDesk, Parts
+from sozutw.process.counts import Counts
+from tests.fakes.worker import FakeWorld
+
+T = TypeVar("T")
+ME = Actor(1000, 1000, 77, "sozutw", 1)
+
+
+class PlayedHost:
+    """A process that does what the test says."""
+
+    def __init__(self) -> None:
+        self.configuration_path = ""
+        self.is_stopping = False
+        self.files: dict[str, Config | str] = {}
+        """By path: what a file means, or why it means nothing."""
+        self.taken: list[Config] = []
+        self.waiting: list[str] = []
+        self.filters: list[str] = []
+        self.places = 0
+        self.stops: list[bool] = []
+        self.stopped: Deferred[None] = Deferred()
+        self.held: Deferred[None] | None = None
+        """What a thread waits for, if it is to take a while."""
+
+    def read_configuration(self, path: str) -> "Deferred[Config]":
+        found = self.files[path]
+        if isinstance(found, str):
+            return fail(RefusedRequestError(found))
+        return succeed(found)
+
+    def take_settings(self, config: Config) -> list[str]:
+        self.taken.append(config)
+        return self.waiting
+
+    def set_log_filter(self, text: str) -> None:
+        if text == "wrong":
+            raise RefusedRequestError("that is no filter")
+        self.filters.append(text)
+
+    def get_places_per_address(self) -> int:
+        return self.places
+
+    def set_places_per_address(self, limit: int) -> None:
+        self.places = limit
+
+    def stop(self, *, is_hard: bool) -> "Deferred[None]":
+        self.stops.append(is_hard)
+        return self.stopped
+
+    def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
+        if self.held is not None:
+            return self.held.addCallback(lambda _: do())
+        done: Deferred[T] = execute(do)
+        return done
+
+
+class Lines:
+    """A writer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.reopened = 0
+
+    def write(self, lines: bytes) -> None:
+        self.lines += lines.decode().splitlines()
+
+    def reopen(self) -> None:
+        self.reopened += 1
+
+
+class Asked:
+    """One conversation: what was told on the way, and the answer once it is there."""
+
+    def __init__(self) -> None:
+        self.told: list[pb.Response] = []
+        self.answers: list[pb.Response] = []
+
+    @property
+    def texts(self) -> list[str]:
+        return [response.message for response in self.told]
+
+    @property
+    def answer(self) -> pb.Response:
+        (answer,) = self.answers
+        return answer
+
+
+class DeskScene:
+    """A worker with a cluster ``app`` at LISTENER, and the desk that its operators ask."""
+
+    def __init__(self, *backends: str) -> None:
+        self.world = FakeWorld(*(backends or ("A",)))
+        world = self.world
+        self.host = PlayedHost()
+        self.events = Events()
+        world.applier.witness = EventWitness(self.events)
+        counts = RequestCounts()
+        self.changes = Changes(world.applier, self.host, self.events, counts, world.clock)
+        nobody_listens: Any = SimpleNamespace(acceptors={})
+        numbers = Counts(
+            world.worker, nobody_listens, world.applier, world.certificates, world.clock
+        )
+        state = world.applier.state
+        self.trail = Lines()
+        self.desk = CommandDesk(
+            Parts(
+                applier=world.applier,
+                changes=self.changes,
+                counts=counts,
+                metrics=MetricVerbs(
+                    numbers.reports,
+                    lambda: configured_counts(state),
+                    world.certificates.begin_anew,
+                    self.events,
+                    world.clock,
+                ),
+                running=Running(self.host, world.worker.sessions, self.events, world.clock),
+                explainer=Explainer(
+                    state, world.applier.listeners, world.certificates, world.worker.means
+                ),
+                events=self.events,
+                host=self.host,
+                names_of=world.certificates.names_of,
+                pid=4242,
+            ),
+            AuditTrail(lambda: 1.78e9, "1.0", self.trail),
+            world.clock,
+        )
+
+    def begin(self, request: pb.Request, actor: Actor = ME) -> Asked:
+        """Ask; the answer may still be to come."""
+        asked = Asked()
+        self.desk.serve(request, actor, asked.told.append).addCallbacks(
+            asked.answers.append, lambda _: None
+        )
+        return asked
+
+    def ask(self, request: pb.Request, actor: Actor = ME) -> Asked:
+        """Ask, and let all small steps be done."""
+        asked = self.begin(request, actor)
+        self.settle()
+        return asked
+
+    def settle(self) -> None:
+        """Let all small steps be done."""
+        for _ in range(10_000):
+            calls = self.world.clock.getDelayedCalls()
+            if not any(call.getTime() <= self.world.clock.seconds() for call in calls):
+                break
+            self.world.clock.advance(0)
+        self.world.check()
+
+    def ok(self, request: pb.Request) -> pb.Response:
+        """Ask for what is done, and return the answer."""
+        answer = self.ask(request).answer
+        assert answer.status == pb.OK, answer.message
+        return answer
+
+    def refused(self, request: pb.Request) -> str:
+        """Ask for what is refused, and return why."""
+        answer = self.ask(request).answer
+        assert answer.status == pb.FAILURE, answer.message
+        return str(answer.message)
+
+    def subscribe(self) -> list[str]:
+        """Return the kinds of the events that come from now on."""
+        kinds: list[str] = []
+
+        def tell(response: pb.Response) -> None:
+            kinds.append(pb.EventKind.Name(response.content.event.kind))
+
+        self.events.subscribe(tell, ME).addErrback(lambda _: None)
+        kinds.clear()
+        return kinds
