@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from sozutw.config.model import Config
 from sozutw.process.configuration import EX_CONFIG, read_configuration
+from sozutw.process.host import Source
 from sozutw.process.run import choose_reactor, make_process
 from sozutw.process.signals import say_on_stderr
 
@@ -79,5 +80,11 @@ def makeService(options: Options) -> IService:
     """Return the proxy as a service that twistd may start."""
     config = options.served
     assert config is not None, "postOptions comes before makeService"
-    service: IService = make_process(config, choose_reactor(), logs=not options.has_twistds_log)
+    path = os.path.abspath(os.fspath(options["config"]))  # links stay
+    service: IService = make_process(
+        config,
+        choose_reactor(),
+        Source(path, bool(options["skip-unsupported"])),
+        logs=not options.has_twistds_log,
+    )
     return service

@@ -114,10 +114,11 @@ class BackendState:
 
     def set_health(self, is_healthy: bool) -> bool:
         """Set the health checks' verdict. True if that changed it."""
-        changed = self.is_healthy is not is_healthy
+        if self.is_healthy is is_healthy:
+            return False
         self.is_healthy = is_healthy
-        self.cluster.backend_changed(self)
-        return changed
+        self.cluster.health_changed(self)
+        return True
 
 
 class ClusterState:
@@ -139,6 +140,7 @@ class ClusterState:
         "_is_stale",
         "_primaries",
         "_troubled",
+        "_unhealthy_total",
         "_version",
         "affinity",
         "cluster",
@@ -173,6 +175,7 @@ class ClusterState:
         # Those unhealthy or with a failure since their last success. While there are none, nobody
         # must be asked whether he is available.
         self._troubled: set[BackendState] = set()
+        self._unhealthy_total = 0
         self._is_out = False
         self.quick_pick: Callable[[float, bytes | None, Random], BackendState] | None = None
         """
@@ -229,6 +232,7 @@ class ClusterState:
             raise KeyError(known)
         state.is_retired = True
         self._troubled.discard(state)
+        self._unhealthy_total -= not state.is_healthy
         self._changed()
         return [state]
 
@@ -332,6 +336,16 @@ class ClusterState:
         """How many are configured."""
         return len(self._by_key)
 
+    def healthy_count(self) -> int:
+        """How many pass their health checks; all where nobody checks."""
+        return len(self._by_key) - self._unhealthy_total
+
+    def health_changed(self, backend: BackendState) -> None:
+        """Count a verdict that is another now; for BackendState to call."""
+        if not backend.is_retired:
+            self._unhealthy_total += -1 if backend.is_healthy else 1
+            self.backend_changed(backend)
+
     def backend_changed(self, backend: BackendState) -> None:
         """Look at a backend's troubles anew; for BackendState to call."""
         assert backend.cluster is self
@@ -354,6 +368,8 @@ class ClusterState:
             is_troubled = backend.backoff.failures > 0 or not backend.is_healthy
             assert is_troubled == (backend in self._troubled)
         assert self._troubled <= set(self._by_key.values())
+        healthy = sum(backend.is_healthy for backend in self._by_key.values())
+        assert healthy == self.healthy_count()
         if self.quick_pick is not None:
             assert not self._troubled
             assert not self._is_stale

@@ -1,8 +1,11 @@
 """`sozutw start`: serve a configuration in the foreground."""
 
+import os
+
 import click
 
 from sozutw.cli.options import config_option, config_or_exit, skip_unsupported_option
+from sozutw.process.host import Source
 from sozutw.process.run import choose_reactor, run_in_foreground
 
 EXAMPLE = """\b
@@ -23,4 +26,5 @@ def start(path: str, skip_unsupported: bool) -> None:
     prints the counters as JSON.
     """
     config = config_or_exit(path, skip_unsupported=skip_unsupported)
-    run_in_foreground(config, choose_reactor())
+    source = Source(os.path.abspath(path), skip_unsupported)  # links stay
+    run_in_foreground(config, choose_reactor(), source=source)

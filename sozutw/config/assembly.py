@@ -5,6 +5,7 @@ What is not served is kept apart, so that what is left refers to nothing that is
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from sozutw.config.certificate_keys import ReadCertificate
 from sozutw.config.cluster_keys import (
@@ -117,6 +118,21 @@ class Assembly:
                     path,
                     "neither this listener nor a frontend of it has a certificate, "
                     "so clients see one that nobody trusts",
+                )
+
+    def refuse_clash_with_admin(self, report: Report) -> None:
+        """Report an admin address that a listener needs; to be called after all clusters."""
+        admin = self._settings.admin_address
+        if admin is None:
+            return
+        for address, read in self._listeners.items():
+            if read.protocol is not Protocol.UDP and _exclude_each_other(address, admin):
+                path = self._listener_paths.get(address)
+                where = "of a frontend" if path is None else f"in line {report.line(path)}"
+                report.refuse(
+                    ("admin", "address"),
+                    f"{admin} cannot be had beside {address}, the listener {where}; "
+                    "a port of its own is meant",
                 )
 
     def config(self) -> Config:
@@ -250,3 +266,11 @@ class Assembly:
                 "frontends",
                 f"the listeners of {table.noun} differ in expect_proxy; one for all is meant",
             )
+
+
+def _exclude_each_other(one: InetAddress, other: InetAddress) -> bool:
+    """Tell whether the kernel lets only one of two addresses be listened on over TCP."""
+    if one.port != other.port:
+        return False
+    a, b = ip_address(one.host), ip_address(other.host)
+    return a.version == b.version and (a == b or a.is_unspecified or b.is_unspecified)

@@ -125,7 +125,6 @@ def _read_backend(table: Table, cluster: Cluster, index: int) -> Backend | None:
 def _tell_what_is_unserved(table: Table, cluster: Cluster) -> None:
     if cluster.http2:
         table.refuse_unserved("http2", "HTTP/1.1 is spoken to its backends")
-    table.refuse_unserved("health_check", "its backends are not probed")
     table.refuse_unserved("authorized_hashes", "what requires them answers 401")
     table.refuse_unserved("www_authenticate", "it has no effect")
 

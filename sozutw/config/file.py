@@ -68,6 +68,7 @@ def load(
         table_or_none = clusters.table(cluster_id, f"cluster {cluster_id}")
         if table_or_none is not None:
             assembly.add_cluster(table_or_none, cluster_id)
+    assembly.refuse_clash_with_admin(report)
     assembly.tell_what_is_missing(report)
     _warn_of_unknown(root)
     return Loaded(None if report.is_refusal else assembly.config(), report.problems)

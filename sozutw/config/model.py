@@ -341,7 +341,10 @@ class Settings:
     """What holds for the whole process; doc/configure.md tells what each key does."""
 
     # The command socket.
-    command_socket: str = "sozu.sock"
+    command_socket: str | None = None
+    """None: there is none, which no file can ask for."""
+    command_socket_is_default: bool = False
+    """Whether the path is Sōzu's, in the current folder, because none was written."""
     command_buffer_size: int = 1_000_000
     max_command_buffer_size: int = 2_000_000
     command_allowed_uids: tuple[int, ...] | None = None
@@ -404,9 +407,11 @@ class Settings:
     backend_idle_connections_max: int = 256
     """How many unused connections are kept for each backend."""
 
-    # Metrics.
+    # Metrics, and what watches over the process.
     disable_cluster_metrics: bool = False
     metrics: Metrics = field(default_factory=Metrics)
+    admin_address: InetAddress | None = None
+    """Ours: where health and counters are told over HTTP; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

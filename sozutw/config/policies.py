@@ -1,12 +1,18 @@
 """
 The values that only parts of a configuration hold: HTTP/2, headers, health, UDP.
 
-None of them is served by this version; they are here so that a file that names them is
-checked now as it will be then.
+Only health checks are served by this version; the others are here so that a file that names
+them is checked now as it will be then.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
+
+_URI_LETTERS_MAX: Final = 2048
+_SHOWN_MAX: Final = 60
+_STATUS_LEAST: Final = 100
+_STATUS_MOST: Final = 599
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,43 @@ class HealthCheck:
     """0: any from 200 to 299."""
     is_tcp: bool = False
     """Ours: a connection is proof enough, and nothing is asked."""
+
+
+def check_health(check: HealthCheck) -> str | None:
+    """
+    Say what is wrong with a health check, or None; wherever it was written.
+
+    What is said begins with the key that it is about.
+    """
+    wrong = _check_uri(check)
+    if wrong is not None:
+        return wrong
+    for key in ("interval", "timeout", "healthy_threshold", "unhealthy_threshold"):
+        if getattr(check, key) < 1:
+            return f"{key} is {getattr(check, key)}; 1 or more is meant"
+    status = check.expected_status
+    if status and not _STATUS_LEAST <= status <= _STATUS_MOST:
+        return f"expected_status is {status}; 0 or a status from 100 to 599 is meant"
+    return None
+
+
+def _check_uri(check: HealthCheck) -> str | None:
+    uri = check.uri
+    if check.is_tcp:
+        return "uri has no meaning beside tcp; one of the two is meant" if uri else None
+    if not uri:
+        return "uri is missing; a path such as /health is meant"
+    if not _is_target(uri):
+        shown = ascii(uri[:_SHOWN_MAX])
+        return f"uri is {shown}; a path that begins with / is meant, without spaces"
+    if len(uri) > _URI_LETTERS_MAX:
+        return f"uri has {len(uri)} letters; at most {_URI_LETTERS_MAX} are meant"
+    return None
+
+
+def _is_target(text: str) -> bool:
+    """Whether a text can stand in the first line of a request as it is."""
+    return text.startswith("/") and all(letter > " " and letter != "\x7f" for letter in text)
 
 
 class UdpAffinityKey(Enum):

@@ -1,7 +1,7 @@
 """
-Read the tables of what is not served yet: health checks, UDP, HTTP/2, edits of fields.
+Read the tables of health checks, and of what is not served yet: UDP, HTTP/2, edits of fields.
 
-They are checked in full all the same, so that a file that is right now stays right.
+These are checked in full all the same, so that a file that is right now stays right.
 """
 
 from typing import Final
@@ -17,6 +17,7 @@ from sozutw.config.policies import (
     UdpHealth,
     UdpHealthMode,
     UdpOptions,
+    check_health,
 )
 from sozutw.config.table import UNSIGNED_32_MAX, Table
 
@@ -30,17 +31,19 @@ def read_health_check(owner: Table) -> HealthCheck | None:
     table = owner.table("health_check", "a health check")
     if table is None:
         return None
-    if "uri" not in table:
-        table.report.refuse(table.path, "health_check has no uri; a path such as /health is meant")
     defaults = HealthCheck("/")
     check = HealthCheck(
-        uri=table.checked("uri", is_probe_uri, "a path that begins with / is meant", "/"),
+        uri=table.string("uri", "/") if "uri" in table else "",
         interval=table.integer("interval", defaults.interval, 1),
         timeout=table.integer("timeout", defaults.timeout, 1),
         healthy_threshold=table.integer("healthy_threshold", defaults.healthy_threshold, 1),
         unhealthy_threshold=table.integer("unhealthy_threshold", defaults.unhealthy_threshold, 1),
         expected_status=table.integer("expected_status", defaults.expected_status),
+        is_tcp=table.flag("tcp", default=False),
     )
+    wrong = check_health(check)
+    if wrong is not None:
+        table.refuse(wrong.partition(" ")[0], wrong)
     table.refuse_unknown()
     return check
 
@@ -119,11 +122,6 @@ def read_header_edits(owner: Table) -> tuple[HeaderEdit, ...]:
         table.refuse_unknown()
         edits.append(HeaderEdit(position, name, value))
     return tuple(edits)
-
-
-def is_probe_uri(text: str) -> bool:
-    """Whether a health check can ask for this."""
-    return text.startswith("/") and is_field_value(text)
 
 
 def is_field_value(text: str) -> bool:

@@ -1,10 +1,12 @@
-"""Read the keys that stand above all tables, and ``[metrics]``."""
+"""Read the keys that stand above all tables, ``[metrics]`` and ``[admin]``."""
 
+from ipaddress import ip_address
 from typing import Final
 
 from sozutw.config.log_filter import LogFilter
 from sozutw.config.model import (
     AccessLogFormat,
+    InetAddress,
     MetricDetail,
     Metrics,
     Settings,
@@ -14,18 +16,17 @@ from sozutw.config.table import Table
 from sozutw.config.targets import FileTarget, UnixTarget, parse_target
 
 BUFFER_SIZE_LEAST: Final = 1024
+MESSAGE_BYTES_LEAST: Final = 4096
+"""An order with a certificate hardly fits into less."""
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 _UNSIGNED_16_MAX: Final = 65_535
 
-_NO_SOCKET: Final = "has no effect; there is no command socket yet"
+COMMAND_SOCKET: Final = "sozu.sock"
+"""Where the command socket is if no file says so: in the current folder, as with Sōzu."""
 _ONE_PROCESS: Final = "has no effect; everything runs in one process until workers come"
 _NO_POOL: Final = "has no effect; here buffers grow and shrink with each connection"
 WITHOUT_EFFECT: Final = {
-    "command_socket": _NO_SOCKET,
-    "command_buffer_size": _NO_SOCKET,
-    "max_command_buffer_size": _NO_SOCKET,
-    "command_allowed_uids": _NO_SOCKET,
-    "ctl_command_timeout": _NO_SOCKET,
+    "command_buffer_size": "has no effect; max_command_buffer_size alone limits a message",
     "worker_automatic_restart": _ONE_PROCESS,
     "worker_timeout": _ONE_PROCESS,
     "min_buffers": _NO_POOL,
@@ -60,10 +61,11 @@ def read_settings(table: Table) -> Settings:
     defaults = Settings()
     log_colored = table.flag("log_colored", default=False)
     settings = Settings(
-        command_socket=table.file_path("command_socket", defaults.command_socket),
+        command_socket=table.file_path("command_socket", COMMAND_SOCKET),
+        command_socket_is_default="command_socket" not in table,
         command_buffer_size=table.integer("command_buffer_size", defaults.command_buffer_size),
         max_command_buffer_size=table.integer(
-            "max_command_buffer_size", defaults.max_command_buffer_size
+            "max_command_buffer_size", defaults.max_command_buffer_size, MESSAGE_BYTES_LEAST
         ),
         command_allowed_uids=(
             table.integers("command_allowed_uids") if "command_allowed_uids" in table else None
@@ -120,6 +122,7 @@ def read_settings(table: Table) -> Settings:
         ),
         disable_cluster_metrics=table.flag("disable_cluster_metrics", default=False),
         metrics=_read_metrics(table),
+        admin_address=_read_admin_address(table),
     )
     _tell_what_has_no_effect(table, settings)
     return settings
@@ -142,12 +145,13 @@ def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
             "disable_cluster_metrics",
             "disable_cluster_metrics has no effect; the counters of clusters cost nothing here",
         )
-    table.refuse_unserved("saved_state", "no state is loaded")
-    for key in ("automatic_state_save", "handle_process_affinity"):
-        if getattr(settings, key):
-            table.refuse_unserved(key, "it has no effect")
-    for key in ("audit_logs_target", "audit_logs_json_target"):
-        table.refuse_unserved(key, "there are no commands yet to be written down")
+    if settings.handle_process_affinity:
+        table.refuse_unserved("handle_process_affinity", "it has no effect")
+    if settings.automatic_state_save and settings.saved_state is None:
+        table.warn(
+            "automatic_state_save",
+            "automatic_state_save has no effect; a saved_state is meant beside it",
+        )
 
 
 def _read_access_logs_target(table: Table) -> str | None:
@@ -208,3 +212,18 @@ def _read_metrics(owner: Table) -> Metrics:
         for key in (key for key in table if key not in unknown):
             table.warn(key, f"metrics.{key} has no effect; no counters are sent")
     return metrics
+
+
+def _read_admin_address(owner: Table) -> InetAddress | None:
+    table = owner.table("admin", "admin")
+    if table is None:
+        return None
+    address = table.socket_address("address")
+    if address is not None and not ip_address(address.host).is_loopback:
+        table.warn(
+            "address",
+            f"admin.address is {address}, which others can reach; what it tells has neither "
+            "a password nor TLS, so 127.0.0.1 or ::1 is meant",
+        )
+    table.refuse_unknown()
+    return address

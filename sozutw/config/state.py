@@ -245,8 +245,8 @@ def _text(value: Cluster | FrontendRule | None, unordered: str) -> str:
     """Spell a value, one of whose fields is a mapping that has no order."""
     if value is None:
         return ""
-    items = sorted(getattr(value, unordered).items())
-    return f"{replace(value, **{unordered: items})!r}"
+    changes: dict[str, Any] = {unordered: sorted(getattr(value, unordered).items())}
+    return repr(replace(value, **changes))
 
 
 def _hash(parts: list[str]) -> int:

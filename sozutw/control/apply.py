@@ -14,6 +14,7 @@ from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import ClusterState
+from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import Request
 from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
@@ -39,6 +40,32 @@ class Outcome:
     refused: list[tuple[int, str]] = field(default_factory=list)
     """The number of each request that was passed over, from 0, and the reason."""
 
+    @property
+    def total(self) -> int:
+        """How many requests there were so far."""
+        return self.applied + self.unchanged + len(self.refused)
+
+
+Asked = Request | RefusedRequestError | None
+
+
+def _take(
+    plan: Plan, request: Request | RefusedRequestError, outcome: Outcome, skips_refused: bool
+) -> None:
+    try:
+        if isinstance(request, RefusedRequestError):
+            raise request
+        plan.take(request)
+        outcome.applied += 1
+    except AlreadySoError:
+        if not skips_refused:
+            raise
+        outcome.unchanged += 1
+    except (RefusedRequestError, OSError) as error:
+        if not skips_refused:
+            raise
+        outcome.refused.append((outcome.total, str(error)))
+
 
 class Applier:
     """Apply requests to the configuration and to the live objects, as one."""
@@ -52,6 +79,8 @@ class Applier:
         certificates: Certificates,
     ) -> None:
         self.state = state
+        self.witness: Witness = NOBODY
+        """Whom the clusters that come from now on tell of rare turns."""
         self._live = Live()
         self._sockets = sockets
         self._pool = pool
@@ -82,15 +111,24 @@ class Applier:
         for _ in self._steps(requests, None):
             pass
 
+    def apply_passing_over(self, requests: Iterable[Asked]) -> Outcome:
+        """Apply requests as one before this returns; those that cannot be are passed over."""
+        self._finish()
+        outcome = Outcome()
+        for _ in self._steps(requests, outcome, skips_refused=True):
+            pass
+        return outcome
+
     def apply_slowly(
-        self, requests: Iterable[Request], *, skips_refused: bool = False
+        self, requests: Iterable[Asked], *, skips_refused: bool = False
     ) -> "Deferred[Outcome]":
         """
         Apply many requests: made aside in small steps, while others are served, then all at once.
 
         With ``skips_refused`` those that cannot be are passed over, and told; otherwise the
         first of them fails it all with RefusedRequestError or OSError. Whoever raises out of
-        ``requests`` ends it likewise. One at a time; ``apply`` meanwhile finishes it first.
+        ``requests`` ends it likewise. A refusal among them stands for a request that could not
+        even be read, and None for a pause. One at a time; ``apply`` meanwhile finishes it first.
         """
         assert self._under_way is None, "one after the other"
         outcome = Outcome()
@@ -114,24 +152,18 @@ class Applier:
             pass
 
     def _steps(
-        self, requests: Iterable[Request], outcome: Outcome | None, *, skips_refused: bool = False
+        self, requests: Iterable[Asked], outcome: Outcome | None, *, skips_refused: bool = False
     ) -> Iterator[None]:
         outcome = outcome or Outcome()
-        plan = Plan(self.state, self._live, self._sockets, self._certificates)
+        plan = Plan(self.state, self._live, self._sockets, self._certificates, self.witness)
         try:
-            for number, request in enumerate(requests):
-                try:
-                    plan.take(request)
-                    outcome.applied += 1
-                except AlreadySoError:
-                    if not skips_refused:
-                        raise
-                    outcome.unchanged += 1
-                except (RefusedRequestError, OSError) as error:
-                    if not skips_refused:
-                        raise
-                    outcome.refused.append((number, str(error)))
-                if number % SLICE == SLICE - 1:
+            since = 0
+            for request in requests:
+                if request is not None:
+                    _take(plan, request, outcome, skips_refused)
+                since += 1
+                if request is None or since == SLICE:
+                    since = 0
                     yield
             yield from plan.prepare()
         except BaseException:

@@ -13,8 +13,8 @@ from sozutw.config.policies import (
     UdpHealth,
     UdpHealthMode,
     UdpOptions,
+    check_health,
 )
-from sozutw.config.policy_keys import is_probe_uri
 from sozutw.config.security import EXPIRED, BackendTls
 from sozutw.config.state import RefusedRequestError
 from sozutw.config.table import UNSIGNED_32_MAX
@@ -95,13 +95,7 @@ def cluster_of(message: pb.Cluster, *, skip_unsupported: bool = False) -> Cluste
 
 def health_check_of(message: pb.HealthCheckConfig, path: str = "config.") -> HealthCheck:
     """Return a health check; ``path`` is where it stands, for what is told of it."""
-    if message.tcp and message.uri:
-        raise wrong(f"{path}uri", message.uri, "nothing is asked for with tcp; one is meant")
-    if not message.tcp and not is_probe_uri(message.uri):
-        raise wrong(f"{path}uri", message.uri, "a path that begins with / is meant")
-    for field in ("interval", "timeout", "healthy_threshold", "unhealthy_threshold"):
-        between(getattr(message, field), path + field, 1, UNSIGNED_32_MAX)
-    return HealthCheck(
+    check = HealthCheck(
         uri=message.uri,
         interval=message.interval,
         timeout=message.timeout,
@@ -110,6 +104,10 @@ def health_check_of(message: pb.HealthCheckConfig, path: str = "config.") -> Hea
         expected_status=message.expected_status,
         is_tcp=message.tcp,
     )
+    told = check_health(check)
+    if told is not None:
+        raise RefusedRequestError(path + told)
+    return check
 
 
 def backend_of(message: pb.AddBackend) -> Backend:

@@ -27,6 +27,7 @@ def warnings_of(message: pb.Request) -> list[str]:
 
 
 def _cluster(message: pb.Cluster) -> Iterator[str]:
+    yield from _unserved(message, "http2", "authorized_hashes", "www_authenticate")
     if message.HasField("proxy_protocol"):
         yield "proxy_protocol has no effect on a cluster that http frontends lead to"
     if message.HasField("udp"):
@@ -68,6 +69,7 @@ def _https_update(message: pb.UpdateHttpsListenerConfig) -> Iterator[str]:
 def _frontend(message: pb.RequestHttpFrontend) -> Iterator[str]:
     for _key, text in doubts(rule_of(message)):
         yield text
+    yield from _unserved(message, "required_auth", "redirect_template")
     if message.HasField("redirect_scheme") and message.redirect == pb.FORWARD:
         yield "redirect_scheme has no effect; redirect is meant beside it"
     yield from _hsts(message)
@@ -91,6 +93,13 @@ def _activation(message: pb.ActivateListener) -> Iterator[str]:
 def _deactivation(message: pb.DeactivateListener) -> Iterator[str]:
     if message.to_scm:
         yield "to_scm has no effect; the socket is closed here"
+
+
+def _unserved(message: Any, *fields: str) -> Iterator[str]:
+    """What is here was taken with ``skip_unsupported``."""
+    for field in fields:
+        if getattr(message, field):
+            yield f"{field} is not served yet"
 
 
 def _answers(message: Any) -> Iterator[str]:

@@ -99,6 +99,14 @@ class EventWitness:
         """It was removed, and has no connection any more."""
         self._tell_of(backend, pb.REMOVED_BACKEND_HAS_NO_CONNECTIONS)
 
+    def backend_turned_healthy(self, state: BackendState) -> None:
+        """Publish HEALTH_CHECK_HEALTHY."""
+        self._tell_of(state, pb.HEALTH_CHECK_HEALTHY)
+
+    def backend_turned_unhealthy(self, state: BackendState) -> None:
+        """Publish HEALTH_CHECK_UNHEALTHY."""
+        self._tell_of(state, pb.HEALTH_CHECK_UNHEALTHY)
+
     def _tell_of(self, backend: BackendState, kind: pb.EventKind) -> None:
         self._events.publish(
             kind,

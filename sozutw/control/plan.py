@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final
 
 from sozutw.balancing.backends import BackendState, ClusterState
+from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.draft import Draft
 from sozutw.config.model import (
     Backend,
@@ -52,13 +53,19 @@ class Plan:
     """
 
     def __init__(
-        self, state: ConfigState, live: Live, sockets: Sockets, certificates: Certificates
+        self,
+        state: ConfigState,
+        live: Live,
+        sockets: Sockets,
+        certificates: Certificates,
+        witness: Witness = NOBODY,
     ) -> None:
         self._state = state
         self._draft = Draft(state)
         self._live = live
         self._sockets = sockets
         self._certificates = certificates
+        self._witness = witness
         self._reserved: dict[InetAddress, socket.socket] = {}
         self._contexts: dict[InetAddress, Any] = {}
         self._loaded: dict[CertificateAndKey, Any] = {}
@@ -176,7 +183,7 @@ class Plan:
                 if change.old is not None:
                     self._gone.append(change.key)
             elif change.old is None:
-                fresh = ClusterState(change.new, compile_affinity)
+                fresh = ClusterState(change.new, compile_affinity, self._witness)
                 self._clusters[change.key] = fresh
                 for number, backend in enumerate(self._draft.backends(change.key)):
                     fresh.upsert(backend)

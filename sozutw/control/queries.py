@@ -50,8 +50,10 @@ def listeners(state: ConfigView) -> pb.Response:
     told = pb.ListenersList()
     for listener in state.listeners:
         address = listener.address
-        message = listener_message(listener, active=state.is_active(address))
+        message: Any = listener_message(listener, active=state.is_active(address))
         is_https = isinstance(listener, HttpsListener)
+        if is_https:
+            message.ClearField("key")  # Whoever looks has no need of it.
         listed: Any = told.https_listeners if is_https else told.http_listeners
         listed[str(address)].CopyFrom(message)
     return answer("Successfully listed listeners", listeners_list=told)

@@ -22,7 +22,8 @@ from zope.interface import implementer
 
 from sozutw.frontend import handshake
 from sozutw.frontend.body import NO_TRAILERS, RequestBody
-from sozutw.frontend.closing import LINGER_SECONDS, Closing, ignore
+from sozutw.frontend.closing import LINGER_SECONDS, ignore
+from sozutw.frontend.presence import Presence
 from sozutw.relay.edits import Provenance
 from sozutw.relay.exchange import Exchange
 from sozutw.relay.ports import BackSide, Means, Sink
@@ -53,7 +54,7 @@ class Entrance:
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
-class Http1FrontendConnection(Closing):
+class Http1FrontendConnection(Presence):
     """
     One client's connection, from accept to close.
 
@@ -67,7 +68,6 @@ class Http1FrontendConnection(Closing):
         "_head_began",
         "_is_reading_heads",
         "_known",
-        "_listener",
         "_means",
         "_measured_at",
         "_now",
@@ -76,7 +76,6 @@ class Http1FrontendConnection(Closing):
         "_sink",
         "body_bytes",
         "covered_host",
-        "is_draining",
         "request_seconds",
         "round_trip_us",
         "session",
@@ -182,6 +181,8 @@ class Http1FrontendConnection(Closing):
             if fields is not self._known:
                 # Clients of one kind send the same fields: the next one's need no reading.
                 self._known = self._listener.known = fields
+            if self._provenance.told_of is not self._listener.listener:
+                self._take_over()
             exchange = self._exchange = Exchange(
                 self, self.session, self._listener, self._provenance, self._means, head, now
             )
@@ -200,6 +201,14 @@ class Http1FrontendConnection(Closing):
             self._close()
         elif self.is_full and len(buffer) > KEPT_BYTES_MAX:
             self._pause_reading()
+
+    def _take_over(self) -> None:
+        """The listener has other options than at our last request."""
+        old, session = self._provenance, self.session
+        port = int(session.peer.rpartition(":")[2])
+        client = None if self.tls is None else self.tls.client
+        self._provenance = Provenance(old.listener, session.source, port, client)
+        self._idle_seconds = self._listener.listener.timeouts.front
 
     def _wait_for_head(self) -> None:
         """A head has begun: the whole of it has a limit, and a slow drip cannot extend it."""
@@ -361,27 +370,6 @@ class Http1FrontendConnection(Closing):
         self.transport.loseWriteConnection()
         # The other half may not stay open for the whole of a tunnel's patience.
         self.patience.allow(min(self._idle_seconds, self.patience.seconds))
-
-    # What the session manager asks for.
-
-    def is_idle(self) -> bool:
-        """Return whether no exchange is under way."""
-        return self._exchange is None
-
-    def active_at(self) -> float:
-        """Return when the client last gave a sign of life."""
-        return self.patience.touched
-
-    def patience_seconds(self) -> float:
-        """Return how long the client may be silent now; 0 if its silence is our doing."""
-        seconds = self.patience.seconds
-        return seconds if seconds < inf else 0.0
-
-    def drain(self) -> None:
-        """Finish the exchange that is under way, then close; close now if there is none."""
-        self.is_draining = True
-        if self._exchange is None and not self._is_over:
-            self._close(at_once=True)
 
     # Between requests, and at the end.
 

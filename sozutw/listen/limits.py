@@ -9,7 +9,9 @@ SESSIONS_DEFAULT = 10_000
 SESSIONS_LEAST = 16
 """With room for fewer, there is nothing to start for."""
 RESERVE = 64
-"""For logs, the loop, libraries, and the command socket."""
+"""For logs, the loop, libraries, the command socket, and the least of health checks."""
+PROBES_LEAST = 16
+PROBES_MOST = 1024
 PIPES = 128
 """Two for each pipe of ``transport.pipes``; a hint may fall short of them, so they are not due."""
 
@@ -45,6 +47,14 @@ def raise_descriptor_limit(wanted: int) -> int:
 def queue_max_of(sessions_max: int) -> int:
     """Return how many accepted clients may wait at each listener."""
     return max(16, sessions_max // 10)
+
+
+def probes_max_of(plan: DescriptorPlan, listeners: int) -> int:
+    """Return how many backends may be probed at a time: half of what nobody else may need."""
+    needed = (
+        2 * plan.sessions_max + RESERVE + PIPES + listeners * (1 + queue_max_of(plan.sessions_max))
+    )
+    return max(PROBES_LEAST, min(PROBES_MOST, (plan.descriptors - needed) // 2))
 
 
 def sessions_possible(sessions_max: int | None, listeners: int) -> int:

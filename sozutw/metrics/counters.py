@@ -56,6 +56,11 @@ class BackendCounters:
     up: int = 0
     """How often it was called up again after it had been down."""
     down: int = 0
+    health_successes: int = 0
+    health_failures: int = 0
+    health_up: int = 0
+    """How often it counted as healthy again after it had been unhealthy."""
+    health_down: int = 0
     pool_hits: int = 0
     pool_misses: int = 0
     response_time: Timer = field(default_factory=Timer)

@@ -92,6 +92,10 @@ BACKEND: Final[Names] = MappingProxyType(
         "connect_errors": "backend.connections.error",
         "up": "backend.up",
         "down": "backend.down",
+        "health_successes": "health_check.success",
+        "health_failures": "health_check.failure",
+        "health_up": "health_check.up",
+        "health_down": "health_check.down",
         "pool_hits": "backend.pool.hit",
         "pool_misses": "backend.pool.miss",
         "response_time": "backend_response_time",
@@ -99,17 +103,21 @@ BACKEND: Final[Names] = MappingProxyType(
     }
 )
 
+_HEALTH: Final = ("health_successes", "health_failures", "health_up", "health_down")
 CLUSTER_SUMS: Final[Names] = MappingProxyType(
     {
         attribute: BACKEND[attribute]
-        for attribute in ("connect_errors", "up", "down", "pool_hits", "pool_misses")
+        for attribute in ("connect_errors", "up", "down", "pool_hits", "pool_misses", *_HEALTH)
     }
 )
 """What a cluster tells as the sum over its backends, by their attributes."""
 WORKER_SUMS: Final[Names] = MappingProxyType(
     {"bytes_in": "back_bytes_in", "bytes_out": "back_bytes_out"}
+    | {attribute: BACKEND[attribute] for attribute in _HEALTH}
 )
 """What a worker tells as the sum over all backends, by their attributes."""
+HEALTHY_BACKENDS: Final = "health_check.healthy_backends"
+"""How many backends a cluster, or all of them, have that pass their checks."""
 REQUEST_TIME: Final = CLUSTER["request_time"]
 """A worker's is the sum over its clusters."""
 
@@ -126,6 +134,7 @@ GAUGES: Final = frozenset(
         "cluster.available_backends",
         "cluster.total_backends",
         "connections_per_backend",
+        HEALTHY_BACKENDS,
         "http.active_requests",
         "process.uptime_seconds",
         "protocol.http",

@@ -32,6 +32,8 @@ class BackendReport(NamedTuple):
     address: str
     counters: BackendCounters
     is_available: bool
+    is_healthy: bool = True
+    """What its health checks say; true where nobody checks."""
 
 
 class ClusterReport(NamedTuple):
@@ -83,6 +85,7 @@ def proxy_report(
     proxy = _proxy(worker, listeners, uptime_seconds)
     backends = [backend for told in clusters.values() for _, backend in told.backends]
     proxy |= _sums(backends, names.WORKER_SUMS)
+    proxy[names.HEALTHY_BACKENDS] = sum(backend.is_healthy for backend in backends)
     return proxy | _timer(
         names.REQUEST_TIME, [told.counters.request_time for told in clusters.values()]
     )
@@ -105,6 +108,7 @@ def cluster_report(cluster: ClusterReport) -> dict[str, Any]:
         metrics["backend.available"] = int(backend.is_available)
         backends.append({"backend_id": backend_id, "address": backend.address, "metrics": metrics})
     told["cluster.total_backends"] = len(backends)
+    told[names.HEALTHY_BACKENDS] = sum(backend.is_healthy for _, backend in cluster.backends)
     told["cluster.available_backends"] = sum(
         backend["metrics"]["backend.available"] for backend in backends
     )

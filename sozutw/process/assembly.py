@@ -1,4 +1,4 @@
-"""What serves requests in one worker, put together: sessions, pool, connector and means."""
+"""What serves requests in one worker, put together: sessions, pool, health checks and means."""
 
 import random
 import time
@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IReactorTime
 
 from sozutw.backend.factory import CheckedConnector, Connector, Dialler
+from sozutw.backend.health import HealthChecks
 from sozutw.backend.pool import ConnectionPool
 from sozutw.config.model import Settings
 from sozutw.frontend.factory import Http1FrontendFactory
@@ -39,7 +40,7 @@ class Worker:
     Tests make one over a fake dialler and a ``Clock``; ``ProxyService`` makes one that is real.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a worker is made over is put in here
         self,
         settings: Settings,
         clock: IReactorTime,
@@ -47,6 +48,7 @@ class Worker:
         log: Callable[[AccessRow], None],
         *,
         sessions_max: int = 10_000,
+        probes_max: int = 16,
         chance: Chance | None = None,
         forget_name: Callable[[str], None] | None = None,
         is_checked: bool = False,
@@ -77,6 +79,7 @@ class Worker:
             forget_name=forget_name,
             connections_max=sessions_max,
         )
+        self.health = HealthChecks(clock, dialler, probes_max, forget_name)
         self.means = Means(
             now=clock.seconds,
             wall_ns=time.time_ns,
@@ -100,3 +103,4 @@ class Worker:
     def check_invariants(self) -> None:
         """Sweep everything that must agree."""
         self.connector.check_invariants()
+        self.health.check_invariants()

@@ -5,6 +5,7 @@ The operator's file, read and judged: one verdict for every command that takes o
 """
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
         check_regex, check_answer, check_certificate, check_authorities, check_tls_options
     )
     with _collector_at_rest():
-        loaded = load(text, path, _read, checks, skip_unsupported=skip_unsupported)
+        # Whatever folder the process is in later, a relative path means what it means now.
+        where = os.path.abspath(path)  # links stay as they were written
+        loaded = load(text, where, _read, checks, skip_unsupported=skip_unsupported)
     if loaded.config is not None:
         listeners = len(loaded.config.listeners) + len(loaded.config.https_listeners)
         try:

@@ -103,6 +103,20 @@ def make_observer(
     return LineObserver(writer, log_filter, tag, is_colored=is_colored and target == "stdout")
 
 
+def set_log_filter(observer: LineObserver | None, text: str) -> bool:
+    """
+    Change which lines are written from now on, and return whether that could be done.
+
+    It could not where the log is twistd's own, which has no filter: then there is no observer.
+    Raises ValueError, and changes nothing, for a text that is no filter.
+    """
+    log_filter = LogFilter.parse(text)
+    if observer is None:
+        return False
+    observer.log_filter = log_filter
+    return True
+
+
 def begin_logging(observer: LineObserver) -> None:
     """
     Send the events of this process to the observer, those from before it too.

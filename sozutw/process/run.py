@@ -18,6 +18,7 @@ from zope.interface import implementer
 from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process.configuration import EX_CONFIG
+from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.log import LineObserver, begin_logging, make_observer
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
@@ -63,6 +64,7 @@ class ProcessService(Service):
         self._observer = observer
         reopen_log = observer.writer.reopen if observer is not None else _nothing
         self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
+        proxy.host.stop_process = self._signals.stop
         self._say = say
 
     @override
@@ -134,7 +136,9 @@ def calm_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def make_process(config: Config, reactor: Any, *, logs: bool = True) -> ProcessService:
+def make_process(
+    config: Config, reactor: Any, source: Source = NO_SOURCE, *, logs: bool = True
+) -> ProcessService:
     """Return the service that serves a configuration; without ``logs`` another writes the log."""
     settings = config.settings
     with told():
@@ -146,15 +150,18 @@ def make_process(config: Config, reactor: Any, *, logs: bool = True) -> ProcessS
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor)
+        proxy = make_tree(config, reactor, observer, source)
     return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
 
 
 def run_in_foreground(
-    config: Config, reactor: Any, started: Callable[[], None] = lambda: None
+    config: Config,
+    reactor: Any,
+    started: Callable[[], None] = lambda: None,
+    source: Source = NO_SOURCE,
 ) -> None:
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
-    service = make_process(config, reactor)
+    service = make_process(config, reactor, source)
     service.begin_logging()
     pid_file = config.settings.pid_file_path
     # The port first: whoever finds it taken must not touch the pid file of its owner.

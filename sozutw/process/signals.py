@@ -88,6 +88,8 @@ class Signals:
         self._stop_asked = self._stop_softly
         self._grace: IDelayedCall | None = None
         self._reopen_log = reopen_log
+        self._early: list[int] = []
+        """Signals that came while nobody could answer them."""
         self._answers: dict[int, Callable[[], None]] = {
             signal.SIGINT: self.stop_asked,
             signal.SIGTERM: self.stop_asked,
@@ -102,6 +104,10 @@ class Signals:
         Unanswered they end a process, which by then may hold a port or have a pid file, and
         whose clients may have been told that it is there.
         """
+        for number in self._answers:
+            signal.signal(number, self._come_early)
+        # Twisted puts in its own answers as it starts. With the signals blocked none of these is
+        # ever called; where there are other threads, the kernel chooses one of them instead.
         signal.pthread_sigmask(signal.SIG_BLOCK, self._answers)
 
     def install(self) -> None:
@@ -109,10 +115,22 @@ class Signals:
         for number in self._answers:
             signal.signal(number, self._signalled)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._answers)
+        early, self._early = self._early, []
+        for number in early:
+            self._signalled(number, None)
 
     def stop_asked(self) -> None:
         """Somebody wants the process to end, and may have said so before."""
         self._stop_asked()
+
+    def stop(self, is_hard: bool) -> None:
+        """Somebody who is no signal wants the process to end."""
+        self._stop_asked()
+        if is_hard and self._stop_asked == self._stop_now:
+            self._stop_asked()
+
+    def _come_early(self, number: int, _frame: FrameType | None) -> None:
+        self._early.append(number)
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # Python calls this between any two instructions: all it may do is leave a note.

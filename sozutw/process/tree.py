@@ -2,20 +2,22 @@
 Which services a process has, and in which order they stop: the one place that puts all together.
 
 Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the logs. (A MultiService would stop them all at once.)
+then sessions, then the pool, then the admin address, then the logs. (A MultiService would stop
+them all at once.)
 """
 
 import os
 import time
 from collections.abc import Generator
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
-from sozutw.config.model import Config
+from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
     ReplaceCertificate,
@@ -25,17 +27,22 @@ from sozutw.config.requests import (
 )
 from sozutw.config.state import ConfigState
 from sozutw.control.apply import Applier
-from sozutw.control.gathering import reports_of
 from sozutw.listen.certificates import Certificates
-from sozutw.listen.limits import plan_descriptors, queue_max_of
+from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
-from sozutw.metrics.render import Reports, as_json
 from sozutw.process.assembly import Worker
+from sozutw.process.counts import Counts
+from sozutw.process.host import NO_SOURCE, ProcessHost, Source
+from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
+
+if TYPE_CHECKING:
+    from sozutw.process.admin import AdminService
+    from sozutw.process.control_plane import ControlPlane
 
 _log = Logger()
 
@@ -43,7 +50,14 @@ _log = Logger()
 class ProxyService(Service):
     """A whole proxy in one process."""
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        log: LineObserver | None = None,
+        source: Source = NO_SOURCE,
+    ) -> None:
+        """Take our log, or None where the log is twistd's; and where the configuration is from."""
         settings = config.settings
         self._config = config
         self._reactor = reactor
@@ -63,6 +77,7 @@ class ProxyService(Service):
             self._dialler,
             self.access_log.append,
             sessions_max=plan.sessions_max,
+            probes_max=probes_max_of(plan, listeners),
             forget_name=names.forget,
             is_checked=os.environ.get("SOZUTW_CHECK") == "1",
         )
@@ -81,17 +96,36 @@ class ProxyService(Service):
         self.applier = Applier(
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
+        self.applier.listener_followers.append(self.worker.sessions.drain_of)
+        self.applier.cluster_followers.append(self.worker.health.follow)
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
-        self._started_at = reactor.seconds()
+        self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
+        self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
+        self._sessions_ended: list[Deferred[None]] = []
+        self.host = ProcessHost(reactor, settings, self.worker.means, source)
+        self.host.set_filter = partial(set_log_filter, log)
+        self.host.stop_process = self._stop_unasked
+        self.host.when_sessions_end = self._when_sessions_end
+        self.host.configured = self._configured
+        self.control = self._make_control()
 
     @override
     def privilegedStartService(self) -> None:
         """Bind: low ports need the privileges that twistd drops afterwards."""
+        if self.admin is not None:
+            self.admin.privilegedStartService()
+        if self.control is not None:
+            self.control.privilegedStartService()
         self.applier.apply(*requests_of(self._config))
-        for cluster in self._config.clusters:
+        self._prepare_dials(self._config)
+        if self.control is not None:
+            self.control.load_saved_state()
+
+    def _prepare_dials(self, config: Config) -> None:
+        for cluster in config.clusters:
             if cluster.backend_tls is not None:
                 self._dialler.prepare(cluster.backend_tls)
 
@@ -101,7 +135,12 @@ class ProxyService(Service):
         self.access_log.startService()
         self.worker.sessions.startService()
         self.listeners.startService()
+        self.worker.health.startService()
         self.watch.startService()
+        if self.admin is not None:
+            self.admin.startService()
+        if self.control is not None:
+            self.control.startService()
         self.certificates.is_telling = True
 
     @override
@@ -125,9 +164,16 @@ class ProxyService(Service):
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
+        self.worker.health.stopService()
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
+        for waiting in self._sessions_ended:
+            waiting.callback(None)
+        if self.control is not None:
+            yield self.control.stopService()
+        if self.admin is not None:
+            yield self.admin.stopService()
         yield self.access_log.stopService()
         yield self._stdout.close()
 
@@ -143,6 +189,58 @@ class ProxyService(Service):
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
 
+    def _when_sessions_end(self) -> Deferred[None]:
+        ended: Deferred[None] = Deferred()
+        self._sessions_ended.append(ended)
+        return ended
+
+    def _stop_unasked(self, is_hard: bool) -> None:
+        """Stop where nobody looks after the process."""
+        self.stop_softly()
+        if is_hard:
+            self.stop_now()
+
+    def _configured(self, config: Config) -> None:
+        """Another file is in force: watch the files that it names."""
+        self._config = config
+        self._prepare_dials(config)
+        self.watch.stopService()
+        self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
+        self.watch.startService()
+
+    def _make_control(self) -> "ControlPlane | None":
+        if self._config.settings.command_socket is None:
+            return None
+        from sozutw.process.control_plane import ControlPlane  # noqa: PLC0415  # with protobuf
+
+        return ControlPlane(
+            self._reactor,
+            self._config.settings,
+            self.host,
+            self.applier,
+            self.worker,
+            self.certificates,
+            self.counts,
+        )
+
+    def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
+        if address is None:
+            return None
+        from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
+
+        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+
+    def why_not_ready(self) -> str | None:
+        """Say why no client should be sent here; None if one may be."""
+        if self._stopped is not None:
+            return "draining"
+        if not self.running:
+            return "starting"
+        configured = len(self.applier.listeners)
+        if configured and not self.listeners.acceptors:
+            return f"no listener is active, of {configured} that are configured"
+        return None
+
     def count_connections(self) -> int:
         """Return how many clients are connected."""
         return len(self.worker.sessions)
@@ -150,32 +248,23 @@ class ProxyService(Service):
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
         self.access_log.reopen()
+        if self.control is not None:
+            self.control.reopen_logs()
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        self._stdout.write(as_json(*self.gather()).encode() + b"\n")
-
-    def gather(self) -> Reports:
-        """Bring the gauges up to date that are read off what there is, and return all numbers."""
-        now = self._reactor.seconds()
-        worker = self.worker
-        counters = worker.counters
-        counters.client_connections = len(worker.sessions)
-        counters.http_sessions = counters.client_connections - counters.tls.https_sessions
-        self.certificates.count(counters.tls)
-        counters.pool_size = worker.connector.pool.idle_total
-        acceptors = self.listeners.acceptors.values()
-        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
-        counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
-        applier = self.applier
-        uptime = now - self._started_at
-        return reports_of(counters, applier.listeners, applier.clusters, now, uptime)
+        self._stdout.write(self.counts.as_json().encode() + b"\n")
 
 
 def _tell_lost(lines: int) -> None:
     _log.warn("{lines} lines of counters could not be written", lines=lines)
 
 
-def make_tree(config: Config, reactor: Any) -> ProxyService:
-    """Return the services of a process that serves ``config``."""
-    return ProxyService(config, reactor)
+def make_tree(
+    config: Config,
+    reactor: Any,
+    log: LineObserver | None = None,
+    source: Source = NO_SOURCE,
+) -> ProxyService:
+    """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
+    return ProxyService(config, reactor, log, source)

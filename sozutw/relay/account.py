@@ -12,7 +12,7 @@ from sozutw.relay.access import NO_TAGS
 from sozutw.relay.edits import Provenance
 from sozutw.relay.ports import BackSide, DialFailure, FrontSide, Means
 from sozutw.relay.route import ListenerState, Route
-from sozutw.sessions.session import Session
+from sozutw.sessions.session import Doing, Session
 from sozutw.wire.message import RequestHead
 
 
@@ -84,6 +84,20 @@ class Account:
     def may_be_followed(self) -> bool:
         """Whether the client may send another request behind this one: it asked for no close."""
         return self._head.keeps_alive
+
+    def doing(self, listener: str, *, is_draining: bool) -> Doing:
+        """Return what this exchange is about, for whoever looks on."""
+        is_tunnel = self._stage is Stage.TUNNEL
+        back = self._last
+        own = self._listener
+        return Doing(
+            listener,
+            own.tunnel_protocol if is_tunnel else own.protocol,
+            "tunnel" if is_tunnel else "draining" if is_draining else "exchange",
+            "" if self._route is None else self._route.cluster_id,
+            "" if back is None else back.state.backend_id,
+            "" if back is None else back.state.address_text,
+        )
 
     def _end(self, message: str, *, is_error: bool) -> None:  # noqa: PLR0915 - Hot
         """

@@ -27,7 +27,16 @@ class Provenance:
     What the client itself claims is believed only of the listener's trusted proxies.
     """
 
-    __slots__ = ("client_line", "element", "id_name", "ip", "is_trusted", "lines", "listener")
+    __slots__ = (
+        "client_line",
+        "element",
+        "id_name",
+        "ip",
+        "is_trusted",
+        "lines",
+        "listener",
+        "told_of",
+    )
 
     def __init__(
         self,
@@ -37,6 +46,8 @@ class Provenance:
         client: ClientCertificate | None = None,
     ) -> None:
         self.listener = listener
+        self.told_of = listener.listener
+        """The options that went into this; others are in force when the listener has others."""
         self.id_name = listener.id_name
         own = self.ip = ip.encode()
         # Hot: two formattings for each new connection.

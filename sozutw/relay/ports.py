@@ -233,7 +233,7 @@ class Connector(Protocol):
         """The exchange is complete: keep its connection if it can be used again, or drop it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Means:
     """What the relay needs of the world, put together by ``process``."""
 

@@ -95,6 +95,12 @@ class SessionManager(Service):
         for session in list(self._admitted):
             session.connection.abort()
 
+    def drain_of(self, listener: object) -> None:
+        """Let the clients of a listener that is gone finish what is under way, then go."""
+        for session in list(self._admitted):
+            if session.connection.came_in_at(listener):
+                session.connection.drain()
+
     def has_room(self) -> bool:
         """
         Return whether a client may be accepted now.

@@ -2,13 +2,37 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sozutw.sessions.tokens import Token
 
 
+class Doing(NamedTuple):
+    """What a client's connection is about, for whoever looks on."""
+
+    listener: str
+    """The address that it came in at; empty when it has left."""
+    protocol: str
+    """HTTP, HTTPS, WS or WSS."""
+    state: str
+    """``idle``, ``exchange``, ``tunnel``, ``draining`` or ``closing``."""
+    cluster_id: str = ""
+    backend_id: str = ""
+    backend_address: str = ""
+    """Of the exchange or tunnel, as far as they are known."""
+
+
+NOTHING: Final = Doing("", "", "closing")
+
+
 class Client(Protocol):
     """What a session may ask of the client's connection."""
+
+    def came_in_at(self, listener: object) -> bool:
+        """Return whether this is the listener, by identity, that accepted the client."""
+
+    def doing(self) -> Doing:
+        """Return what it is about now."""
 
     def is_idle(self) -> bool:
         """Return whether no exchange is under way."""
@@ -28,6 +52,14 @@ class Client(Protocol):
 
 class Gone:
     """In the place of the connection of a client that has left."""
+
+    def came_in_at(self, listener: object) -> bool:  # noqa: ARG002
+        """Return False: whoever went with the listener is gone already."""
+        return False
+
+    def doing(self) -> Doing:
+        """Return nothing."""
+        return NOTHING
 
     def is_idle(self) -> bool:
         """Return False: there is nothing left to close."""

@@ -189,6 +189,7 @@ def test_a_removed_backend_is_never_chosen_again_but_kept_by_who_holds_it():
     fail(a, 50.0)
     a.set_health(False)
     assert a.connect_failed(60.0, 0.0) is False
+    assert state.healthy_count() == 1
     state.check_invariants()
     assert state.quick_pick is not None
     assert repr(a) == "<BackendState a 127.0.0.1:1, retired, unhealthy>"
@@ -430,6 +431,7 @@ class Life(RuleBasedStateMachine):
         good = [n for n in self.backups if self.healthy[n] and self.now >= self.until[n]]
         assert self.state.available_count(self.now) == len(good)
         assert self.state.total_count() == len(self.backups)
+        assert self.state.healthy_count() == sum(self.healthy.values())
 
 
 TestLife = Life.TestCase

@@ -42,6 +42,30 @@ def test_two_listeners_cannot_share_an_address(files) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("admin", "rest", "place"),
+    [
+        ("127.0.0.1:8080", listener("http"), "127.0.0.1:8080, the listener in line 3"),
+        ("0.0.0.0:8080", listener("https"), "127.0.0.1:8080, the listener in line 3"),
+        (
+            "127.0.0.1:8080",
+            cluster("A", "http", RULE),
+            "127.0.0.1:8080, the listener of a frontend",
+        ),
+        ("127.0.0.1:8081", listener("http"), None),
+        ("[::]:8080", listener("http"), None),
+        ("127.0.0.2:8080", listener("http"), None),
+        ("127.0.0.1:8080", listener("udp"), None),
+    ],
+)
+def test_the_admin_address_is_nobody_else_s(files, admin: str, rest: str, place: str) -> None:
+    told = files.told(f'[admin]\naddress = "{admin}"\n{rest}', skip=True)
+    refused = [problem for problem in told if problem.startswith("E")]
+    assert refused == (
+        [f"E2 {admin} cannot be had beside {place}; a port of its own is meant"] if place else []
+    )
+
+
 def test_a_listener_that_cannot_be_read_is_no_listener(files) -> None:
     assert files.only('[[listeners]]\nprotocol = "http"\naddress = "x"').startswith("E3 address")
 

@@ -1,4 +1,4 @@
-"""doc/configure.md tells every key there is."""
+"""doc/configure.md tells every key there is, together with the pages that it leads to."""
 
 import re
 from collections.abc import Iterable
@@ -20,10 +20,22 @@ from sozutw.config.policies import HealthCheck, Http2Limits, UdpHealth, UdpOptio
 from sozutw.config.security import Hsts, TlsOptions
 from tests.config.conftest import pem
 
-PAGE = (Path(__file__).parents[2] / "doc" / "configure.md").read_text(encoding="utf-8")
-TOLD = set(re.findall(r"`(?:metrics\.)?([a-z0-9_]+)`", PAGE))
+DOC = Path(__file__).parents[2] / "doc"
+PAGE = "\n".join(
+    (DOC / name).read_text(encoding="utf-8") for name in ("configure.md", "health-checks.md")
+)
+TOLD = set(re.findall(r"`(?:metrics\.|admin\.)?([a-z0-9_]+)`", PAGE))
 # Each stands for several keys, or is a table, or has another name there.
-NO_KEYS = {"timeouts", "metrics", "cluster_id", "http", "tls", "client_authorities"}
+NO_KEYS = {
+    "admin_address",
+    "timeouts",
+    "metrics",
+    "cluster_id",
+    "http",
+    "tls",
+    "client_authorities",
+    "is_tcp",
+}
 
 
 @pytest.mark.parametrize(
@@ -65,3 +77,7 @@ def test_every_example_of_the_page_is_taken(files, example: str) -> None:
     if example.startswith("[listeners.answers]"):
         example = '[[listeners]]\nprotocol = "http"\naddress = "0.0.0.0:80"\n' + example
     assert files.told(example) == []
+
+
+def test_the_page_names_the_admin_address() -> None:
+    assert "`admin.address`" in PAGE

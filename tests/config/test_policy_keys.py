@@ -1,4 +1,4 @@
-"""What is not served yet is read in full all the same."""
+"""Health checks; and what is not served yet, which is read in full all the same."""
 
 import pytest
 
@@ -44,17 +44,25 @@ def test_a_health_check_is_read_in_full(files) -> None:
         'uri = "/up"\ninterval = 1\ntimeout = 2\nhealthy_threshold = 3\n'
         "unhealthy_threshold = 4\nexpected_status = 204\n"
     )
-    config = files.config(cluster + full, skip=True)
+    config = files.config(cluster + full)
     assert config.clusters[0].health_check == HealthCheck("/up", 1, 2, 3, 4, 204)
-    assert files.only(cluster + full).startswith("U3 health_check is not served")
+
+
+def test_a_health_check_may_be_a_connection_alone(files) -> None:
+    config = files.config('[clusters.A]\nprotocol = "http"\nhealth_check = { tcp = true }\n')
+    assert config.clusters[0].health_check == HealthCheck("", is_tcp=True)
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}", "E3 health_check has no uri; a path such as /health is meant"),
-        ('{ uri = "up" }', 'E3 uri is "up"; a path that begins with / is meant'),
-        ('{ uri = "/\\u0000" }', "E3 uri is"),
+        ("{}", "E3 uri is missing; a path such as /health is meant"),
+        ("{ tcp = false }", "E3 uri is missing; a path such as /health is meant"),
+        ('{ uri = "up" }', "E3 uri is 'up'; a path that begins with / is meant"),
+        ('{ uri = "/\\u0000" }', r"E3 uri is '/\x00'; "),
+        ("{ uri = 1 }", "E3 uri is 1; a text in quotes is meant"),
+        ('{ uri = "/", tcp = true }', "E3 uri has no meaning beside tcp; one of the two is meant"),
+        ('{ uri = "/", expected_status = 99 }', "E3 expected_status is 99; 0 or a status from"),
         ('{ uri = "/", interval = 0 }', "E3 interval is 0; a whole number from 1"),
         ('{ uri = "/", intervall = 1 }', "E3 unknown key intervall; did you mean interval?"),
     ],

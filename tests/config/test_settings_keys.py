@@ -56,6 +56,8 @@ address = "127.0.0.1:8125"
 tagged_metrics = true
 prefix = "mine"
 detail = "backend"
+[admin]
+address = "127.0.0.1:9090"
 """
 
 
@@ -72,6 +74,7 @@ def test_every_key_enters_the_settings(files) -> None:
     assert str(settings.trusted_proxies[0]) == "10.0.0.0/8"
     assert str(settings.metrics.address) == "127.0.0.1:8125"
     assert settings.metrics.detail is MetricDetail.BACKEND
+    assert str(settings.admin_address) == "127.0.0.1:9090"
 
 
 def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
@@ -122,6 +125,13 @@ def test_an_empty_file_is_all_defaults(files) -> None:
         ('metrics = { address = "127.0.0.1:8125" }', "U1 metrics.address is not served"),
         ('metrics = { prefix = "x" }', "W1 metrics.prefix has no effect; no counters are sent"),
         ('metrics = { prefx = "x" }', "E1 unknown key prefx; did you mean prefix?"),
+        ('admin = { adress = "127.0.0.1:1" }', "E1 unknown key adress; did you mean address?"),
+        (
+            'admin = { address = "localhost:1" }',
+            "E1 address is \"localhost:1\"; 'localhost' is no IP",
+        ),
+        ('admin = "127.0.0.1:1"', 'E1 admin is "127.0.0.1:1"; a table is meant'),
+        ('admin = { address = "0.0.0.0:1" }', "W1 admin.address is 0.0.0.0:1, which others can"),
         ('log_target = "/var/log/x"', "W1 log_target: '/var/log/x' is not a target;"),
         ('access_logs_target = "/var/log/x"', "E1 access_logs_target: '/var/log/x' is not"),
         ('log_level = "a=loud"', "E1 log_level is \"a=loud\"; 'loud' is not a level; one of"),
@@ -144,6 +154,9 @@ def test_what_is_wrong_or_not_served_is_told(files, text: str, told: str) -> Non
         "log_colored = false",
         "disable_cluster_metrics = false",
         'access_logs_target = "udp://127.0.0.1:9876"',
+        'admin = { address = "127.8.8.8:1" }',
+        'admin = { address = "[::1]:1" }',
+        "admin = {}",
     ],
 )
 def test_what_changes_nothing_anyway_is_not_warned_of(files, text: str) -> None:

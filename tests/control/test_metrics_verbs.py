@@ -1,5 +1,6 @@
 """The verbs about counters, over the live numbers of a worker in memory."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from twisted.internet.defer import CancelledError
 from sozutw.config.model import Cluster, MetricDetail
 from sozutw.control.desk import Actor
 from sozutw.control.events import Events
-from sozutw.control.gathering import reports_of
 from sozutw.control.metrics_verbs import MetricVerbs
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.metrics.detail import Detail
 from sozutw.metrics.render import Reports
+from sozutw.process.counts import Counts
 from tests.fakes.transport import FakeTransport
 from tests.fakes.worker import FakeClient, FakeWorld, ok
 
@@ -28,6 +29,11 @@ class Scene:
         self.world = FakeWorld(*(backends or ("A", "B")))
         self.events = Events()
         self.anew = 0
+        world = self.world
+        nobody_listens: Any = SimpleNamespace(acceptors={})
+        self.counts = Counts(
+            world.worker, nobody_listens, world.applier, world.certificates, world.clock
+        )
         self.verbs = MetricVerbs(
             self.gather,
             lambda: {"configuration.clusters": 1},
@@ -45,10 +51,7 @@ class Scene:
         self.anew += 1
 
     def gather(self) -> Reports:
-        applier, worker = self.world.applier, self.world.worker
-        worker.counters.client_connections = len(worker.sessions)
-        now = self.world.clock.seconds()
-        return reports_of(worker.counters, applier.listeners, applier.clusters, now, now)
+        return self.counts.reports()
 
     def exchange(self) -> tuple[FakeClient, FakeTransport]:
         """One request, answered; returns both ends, which stay."""

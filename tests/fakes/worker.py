@@ -177,6 +177,7 @@ class FakeWorld:
         self.applier = Applier(
             ConfigState(), NoSockets(), self.worker.connector, self.clock, self.certificates
         )
+        self.applier.listener_followers.append(self.worker.sessions.drain_of)
         self.cluster = cluster or Cluster("app")
         rule = FrontendRule(
             LISTENER, "*", position=Position.POST, cluster_id=self.cluster.cluster_id

@@ -7,11 +7,14 @@ from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.listen.limits import (
     PIPES,
+    PROBES_LEAST,
+    PROBES_MOST,
     RESERVE,
     SESSIONS_DEFAULT,
     DescriptorPlan,
     TooFewDescriptorsError,
     plan_descriptors,
+    probes_max_of,
     raise_descriptor_limit,
     sessions_possible,
 )
@@ -101,3 +104,10 @@ def test_a_number_that_follows_from_a_low_limit_is_warned_of(limits: Limits) -> 
     with capturedLogs() as events:
         plan_descriptors(100, 1)
     assert events == []
+
+
+def test_probes_have_half_of_what_is_left_over(limits: Limits) -> None:
+    assert probes_max_of(plan_descriptors(100, 2), 2) == (1024 - 200 - RESERVE - PIPES - 34) // 2
+    assert probes_max_of(plan_descriptors(None, 2), 2) == PROBES_LEAST < RESERVE / 2
+    limits.now = (1024, 1_000_000)
+    assert probes_max_of(plan_descriptors(None, 2), 2) == PROBES_MOST

@@ -112,6 +112,22 @@ def test_what_is_the_sum_of_others_is_added_up() -> None:
     assert told["clusters"]["a"]["cluster"]["request_time"]["samples"] == 1
 
 
+def test_what_health_checks_say_is_told_of_each_its_cluster_and_the_whole() -> None:
+    well = BackendReport("", BackendCounters(health_successes=5, health_up=1), True)
+    ill = BackendReport("", BackendCounters(health_failures=3, health_down=1), False, False)
+    clusters = {
+        name: ClusterReport(ClusterCounters(), [("w", well), ("i", ill)]) for name in ("a", "b")
+    }
+    told = report(WorkerCounters(), {}, clusters, 0)
+    app = told["clusters"]["a"]
+    names = [f"health_check.{name}" for name in ("success", "failure", "up", "down")]
+    assert [app["backends"][0]["metrics"][name] for name in names] == [5, 0, 1, 0]
+    assert [app["cluster"][name] for name in names] == [5, 3, 1, 1]
+    assert [told["proxy"][name] for name in names] == [10, 6, 2, 2]
+    assert app["cluster"]["health_check.healthy_backends"] == 1
+    assert told["proxy"]["health_check.healthy_backends"] == 2
+
+
 def test_a_timer_that_never_ran_is_all_zeros() -> None:
     assert set(percentiles(Timer()).values()) == {0}
     assert histogram(Timer()) == {"sum": 0.0, "count": 0, "buckets": []}

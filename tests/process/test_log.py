@@ -10,7 +10,13 @@ from twisted.python.failure import Failure
 
 from sozutw.config.log_filter import LogFilter
 from sozutw.process import log
-from sozutw.process.log import TEXT_CHARACTERS_MAX, LineObserver, begin_logging, make_observer
+from sozutw.process.log import (
+    TEXT_CHARACTERS_MAX,
+    LineObserver,
+    begin_logging,
+    make_observer,
+    set_log_filter,
+)
 
 
 class Kept:
@@ -172,3 +178,28 @@ def test_what_was_logged_before_logging_began_is_not_lost(monkeypatch: pytest.Mo
     Logger(namespace="a", observer=publisher).info("late")
     assert [line.partition("\t")[2] for line in kept.text.splitlines()] == ["early", "late"]
     assert NoStreams.stdout is None
+
+
+def test_another_filter_holds_from_the_next_line_on() -> None:
+    kept = Kept()
+    observer = LineObserver(kept, LogFilter.parse("info"), "MAIN")
+    logger = Logger(namespace="sozutw.test", observer=observer)
+    logger.debug("before")
+    assert set_log_filter(observer, "warn,sozutw.test=debug")
+    logger.debug("after")
+    assert text_of(kept) == "after"
+
+
+def test_a_text_that_is_no_filter_changes_nothing() -> None:
+    kept = Kept()
+    observer = LineObserver(kept, LogFilter.parse("info"), "MAIN")
+    with pytest.raises(ValueError, match="is not a level"):
+        set_log_filter(observer, "sozutw=loud")
+    Logger(namespace="sozutw.test", observer=observer).info("still")
+    assert text_of(kept) == "still"
+
+
+def test_a_log_of_twistd_s_has_no_filter() -> None:
+    assert not set_log_filter(None, "debug")
+    with pytest.raises(ValueError, match="is not a level"):
+        set_log_filter(None, "sozutw=loud")

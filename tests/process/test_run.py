@@ -12,23 +12,28 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver
 
-from sozutw.config.log_filter import LogFilter
+from sozutw.config.log_filter import Level, LogFilter
 from sozutw.config.model import Config, Settings
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
 from sozutw.process.log import LineObserver
 from sozutw.process.run import ProcessService, told
+from tests.fakes.loops import loop_named
 from tests.process.test_signals import FakeProxy, FakeReactor
 
 
 @pytest.fixture(autouse=True)
 def own_process() -> Iterator[None]:
     """What a start changes of the whole process is put back."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+    answers = [signal.getsignal(number) for number in numbers]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     thresholds = gc.get_threshold()
     yield
     gc.set_threshold(*thresholds)
     gc.unfreeze()
+    for number, answer in zip(numbers, answers, strict=True):
+        signal.signal(number, answer)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
@@ -164,3 +169,15 @@ def test_a_log_that_cannot_be_opened_stops_the_start(
     with pytest.raises(SystemExit):
         run.make_process(Config(settings=settings), Reactor())
     assert "sozutw cannot start: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_the_proxy_can_change_what_is_logged_if_the_log_is_ours(tmp_path: Path, logs: bool) -> None:
+    with loop_named("epoll") as loop:
+        config = Config(settings=Settings(log_target=f"file://{tmp_path}/log"))
+        service = run.make_process(config, loop.reactor, logs=logs)
+        assert service._proxy.set_log_filter("debug") is logs
+        assert (service._observer is not None) is logs
+        if service._observer is not None:
+            assert service._observer.log_filter.admits("x", Level.DEBUG)
+            service._observer.writer.close()

@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from sozutw.config.model import (
     Settings,
 )
 from sozutw.process.tree import ProxyService, make_tree
-from tests.e2e.harness import ReservedPort
+from tests.e2e.harness import ROOT, ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
 
 
@@ -31,7 +33,7 @@ def loop() -> Iterator[HandRunLoop]:
 
 
 class Place:
-    def __init__(self, loop: HandRunLoop, folder: Path) -> None:
+    def __init__(self, loop: HandRunLoop, folder: Path, **more: Any) -> None:
         self.loop = loop
         self.log = folder / "access.log"
         self.reserved = ReservedPort()
@@ -41,7 +43,7 @@ class Place:
         address = InetAddress("127.0.0.1", self.port)
         there = InetAddress("127.0.0.1", self.backend.getsockname()[1])
         config = Config(
-            settings=Settings(access_logs_target=f"file://{self.log}", max_connections=4),
+            settings=Settings(access_logs_target=f"file://{self.log}", max_connections=4, **more),
             listeners=(HttpListener(address),),
             clusters=(Cluster("app"),),
             frontends=(FrontendRule(address, "*", position=Position.PRE, cluster_id="app"),),
@@ -158,3 +160,85 @@ def test_logs_are_reopened_under_the_same_name(place: Place) -> None:
         place.proxy.reopen_logs()
         assert "POST" in Path(f"{place.log}.1").read_text()
         assert place.log.read_text() == ""
+
+
+class Watched(Place):
+    """One that tells of itself at an admin address."""
+
+    def __init__(self, loop: HandRunLoop, folder: Path) -> None:
+        self.admin = ReservedPort()
+        super().__init__(loop, folder, admin_address=InetAddress("127.0.0.1", self.admin.port))
+
+    def ask(self, path: str) -> tuple[int, str]:
+        with socket.create_connection(("127.0.0.1", self.admin.port)) as asker:
+            asker.setblocking(False)
+            asker.send(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            answer = bytearray()
+
+            def is_answered() -> bool:
+                try:
+                    data = asker.recv(65536)
+                except BlockingIOError:
+                    return False
+                answer.extend(data)
+                return not data
+
+            self.loop.run_until(is_answered)
+        head, _, body = answer.decode().partition("\r\n\r\n")
+        return int(head.split()[1]), body
+
+
+@pytest.fixture
+def watched(loop: HandRunLoop, tmp_path: Path) -> Iterator[Watched]:
+    place = Watched(loop, tmp_path)
+    yield place
+    place.proxy.stop_now()
+    place.stop()
+    place.backend.close()
+    place.reserved.close()
+    place.admin.close()
+
+
+def test_it_tells_whether_clients_may_be_sent_to_it(watched: Watched) -> None:
+    place = watched
+    assert place.ask("/readyz") == (200, "ready\n")
+    place.proxy.listeners.deactivate(InetAddress("127.0.0.1", place.port))
+    status, reason = place.ask("/readyz")
+    assert status == 503
+    assert reason == "no listener is active, of 1 that are configured\n"
+    assert place.ask("/healthz") == (200, "ok\n")
+
+
+def test_nobody_is_sent_to_it_before_all_has_started(loop: HandRunLoop) -> None:
+    proxy = make_tree(Config(), loop.reactor)
+    assert proxy.admin is None
+    assert proxy.why_not_ready() == "starting"
+    proxy.startService()
+    # Without a listener in its configuration it waits for orders, as it should.
+    assert proxy.why_not_ready() is None
+    done: list[None] = []
+    proxy.stopService().addCallback(done.append)
+    loop.run_until(lambda: bool(done))
+
+
+def test_it_is_told_of_until_the_last_client_is_gone(loop: HandRunLoop, watched: Watched) -> None:
+    place = watched
+    with place.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        place.loop.run_until(lambda: place.proxy.count_connections() == 1)
+        loop.settle()
+        done: list[None] = []
+        place.proxy.stopService().addCallback(done.append)
+        assert place.ask("/readyz") == (503, "draining\n")
+        assert place.ask("/healthz") == (200, "ok\n")
+        assert "\nsozutw_client_connections 1\n" in place.ask("/metrics")[1]
+        assert not done
+    loop.run_until(lambda: bool(done))
+    loop.settle()
+    with pytest.raises(ConnectionRefusedError):
+        place.ask("/healthz")
+
+
+def test_who_has_no_admin_address_does_without_its_library() -> None:
+    code = "import sys, sozutw.process.tree; sys.exit('twisted.web' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.sessions.manager import SessionManager
-from sozutw.sessions.session import Session
+from sozutw.sessions.session import NOTHING, Doing, Session
 from sozutw.sessions.tokens import Token, Tokens
 
 
@@ -23,11 +23,18 @@ class FakeClient:
         self.patience = 0.0
         self.idle = idle
         self.is_stubborn = False
+        self.listener: object = None
         self.calls: list[str] = []
         self.session = Session(self, "192.0.2.1", "192.0.2.1:1", active, b"")
 
     def is_idle(self) -> bool:
         return self.idle
+
+    def came_in_at(self, listener: object) -> bool:
+        return listener == self.listener
+
+    def doing(self) -> Doing:
+        return NOTHING
 
     def active_at(self) -> float:
         return self.active
@@ -499,3 +506,12 @@ class Sessions(RuleBasedStateMachine):
 
 TestSessions = Sessions.TestCase
 TestSessions.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_only_the_clients_of_a_listener_that_went_are_drained():
+    manager, _ = make()
+    clients = [admitted(manager) for _ in range(3)]
+    clients[1].listener = "gone"
+    manager.drain_of("gone")
+    assert [client.calls for client in clients] == [[], ["drain"], []]
+    assert len(manager) == 2

@@ -33,4 +33,6 @@ def test_nothing_can_be_asked_of_a_client_that_has_left():
     GONE.drain()
     GONE.abort()
     assert not GONE.is_idle()
+    assert not GONE.came_in_at(object())
+    assert GONE.doing().state == "closing"
     assert GONE.active_at() + GONE.patience_seconds() > 1e18

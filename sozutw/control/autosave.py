@@ -1,0 +1,57 @@
+"""``automatic_state_save``: what changed is on the disk a moment later."""
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from sozutw.control.proto import command_pb2 as pb
+
+QUIET_SECONDS: Final = 1.0
+"""Changes that come together are saved together."""
+AGAIN_SECONDS: Final = 10.0
+"""After a save that failed."""
+
+_log = Logger()
+
+Save = Callable[[str], "Deferred[pb.Response]"]
+
+
+class AutomaticSave:
+    """Saves to ``path`` after each change; to none while there is no path."""
+
+    def __init__(self, save: Save, clock: IReactorTime, path: str | None) -> None:
+        self._save = save
+        self._clock = clock
+        self.path = path
+        self._due: IDelayedCall | None = None
+
+    def changed(self) -> None:
+        """The configuration is not what was saved any more."""
+        self._arm(QUIET_SECONDS)
+
+    def _arm(self, seconds: float) -> None:
+        if self.path is not None and self._due is None:
+            self._due = self._clock.callLater(seconds, self._save_now)
+
+    def stop(self) -> "Deferred[None]":
+        """Save what is not saved yet; fires when that is done, or has failed."""
+        if self._due is None:
+            return succeed(None)
+        self._due.cancel()
+        saved = self._save_now()
+        self.path = None  # Nobody would wait for another try.
+        return saved
+
+    def _save_now(self) -> "Deferred[None]":
+        self._due = None
+        if self.path is None:
+            return succeed(None)
+        return self._save(self.path).addCallback(self._saved)
+
+    def _saved(self, response: pb.Response) -> None:
+        if response.status != pb.OK:
+            _log.error("automatic_state_save: {why}", why=response.message)
+            self._arm(AGAIN_SECONDS)

@@ -1,0 +1,40 @@
+"""What the verbs need of the process that they run in; ``process.tree`` provides it."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from sozutw.config.model import Config
+
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """The process, as its verbs see it."""
+
+    configuration_path: str
+    """The file that it was started with; empty if there was none."""
+
+    is_stopping: bool
+
+    def read_configuration(self, path: str) -> "Deferred[Config]":
+        """Read and judge a file; fails with RefusedRequestError, each problem on a line."""
+
+    def take_settings(self, config: Config) -> list[str]:
+        """Let new settings hold as far as they can; return the keys that wait for a restart."""
+
+    def set_log_filter(self, text: str) -> None:
+        """Log what this filter admits from now on; raises RefusedRequestError."""
+
+    def get_places_per_address(self) -> int:
+        """Return how many connections one address may have to a cluster; 0: no limit."""
+
+    def set_places_per_address(self, limit: int) -> None:
+        """Let another limit hold from the next request on."""
+
+    def stop(self, *, is_hard: bool) -> "Deferred[None]":
+        """End: let what is under way finish, or cut it; fires when the last session is gone."""
+
+    def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
+        """Have a thread do what waits for the disk; fails with what it raises."""

@@ -1,0 +1,102 @@
+"""The command socket in the file system: made for its owner alone, and removed with care."""
+
+import errno
+import os
+import socket
+import stat
+from typing import Final
+
+from typing_extensions import override
+
+from sozutw.control.faults import PATH_BYTES_MAX
+
+MODE: Final = 0o600
+BACKLOG: Final = 64
+
+
+class CannotOpenError(OSError):
+    """A path on which no command socket can be opened; its text can be shown to an operator."""
+
+    def __init__(self, path: str, number: int, text: str) -> None:
+        super().__init__(number, text, path)
+
+    @override
+    def __str__(self) -> str:
+        return f"cannot open the command socket {self.filename}: {self.strerror}"
+
+
+class SocketFile:
+    """
+    A bound socket that listens, and its file.
+
+    The file has mode 0600 from the moment it exists. One that is there already is removed if it
+    is a socket on which nobody answers. Raises CannotOpenError.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        size = len(os.fsencode(path))
+        if size > PATH_BYTES_MAX:
+            text = f"its path has {size} bytes, where {PATH_BYTES_MAX} are the most"
+            raise CannotOpenError(path, errno.ENAMETOOLONG, text)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            _remove_stale(path)
+            # Linux takes the mode of the file from that of the socket; unlike the umask, that
+            # concerns no other thread. Nobody can connect before it listens.
+            os.fchmod(self.sock.fileno(), MODE)
+            self.sock.bind(path)
+            self.sock.listen(BACKLOG)
+            found = os.lstat(path)
+        except OSError as fault:
+            self.sock.close()
+            if isinstance(fault, CannotOpenError):
+                raise
+            number = fault.errno or 0
+            raise CannotOpenError(path, number, _why(path, number)) from fault
+        self._identity = (found.st_dev, found.st_ino)
+
+    def remove(self) -> None:
+        """
+        Remove the file, unless another one has its name now; raises OSError if it cannot be.
+
+        To be called while the socket is open: so long no other file can have its inode.
+        """
+        assert self.sock.fileno() >= 0
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return
+        if (found.st_dev, found.st_ino) == self._identity:
+            os.unlink(self.path)
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        text = "there is something of that name that is no socket; it is left alone"
+        raise CannotOpenError(path, errno.EEXIST, text)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
+        number = asking.connect_ex(path)
+    if number == errno.ECONNREFUSED:
+        os.unlink(path)
+    elif number in (0, errno.EAGAIN):
+        text = "another sozutw answers there; stop it, or set another command_socket"
+        raise CannotOpenError(path, errno.EADDRINUSE, text)
+    elif number != errno.ENOENT:
+        text = f"whether another sozutw answers there cannot be found out: {os.strerror(number)}"
+        raise CannotOpenError(path, number, text)
+
+
+def _why(path: str, number: int) -> str:
+    folder = os.path.dirname(path) or "."
+    if number == errno.ENOENT:
+        return f"there is no folder {folder}"
+    if number in (errno.EACCES, errno.EPERM):
+        return f"{os.strerror(number)}: this user may not write in {folder}"
+    if number == errno.EADDRINUSE:
+        return "another process took that name just now"
+    return os.strerror(number)

@@ -1,0 +1,182 @@
+"""
+The desk of a process: which verb does what, and what is written down of it.
+
+``control.connection`` asks it request by request; it must not know sockets.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sozutw.control.apply import Applier
+from sozutw.control.audit import AuditTrail, Fanout
+from sozutw.control.certificate_queries import (
+    NamesOf,
+    certificates_of_state,
+    certificates_of_worker,
+)
+from sozutw.control.changes import Changes
+from sozutw.control.cluster_queries import cluster_by_id, cluster_hashes, clusters_by_domain
+from sozutw.control.desk import Actor, Tell
+from sozutw.control.events import Events
+from sozutw.control.explain import Explainer
+from sozutw.control.host import Host
+from sozutw.control.metrics_verbs import MetricVerbs
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.queries import (
+    PROCESSING,
+    RequestCounts,
+    connection_limit,
+    frontends,
+    health_checks,
+    listeners,
+    workers,
+)
+from sozutw.control.replies import failure, processing
+from sozutw.control.running import Running
+from sozutw.control.translate import CHANGES
+from sozutw.control.unserved import VERBS as UNSERVED
+from sozutw.control.unserved import unserved
+
+_log = Logger()
+
+ALL: Final = Fanout(ok=1, err=0, expected=1)
+NONE: Final = Fanout(ok=0, err=1, expected=1)
+"""How many workers took an order: there is one."""
+
+
+class Parts(NamedTuple):
+    """What the verbs work with."""
+
+    applier: Applier
+    changes: Changes
+    counts: RequestCounts
+    metrics: MetricVerbs
+    running: Running
+    explainer: Explainer
+    events: Events
+    host: Host
+    names_of: NamesOf
+    pid: int
+
+
+Verb = Callable[[Any, Actor, Tell], Any]
+"""Takes what the request's field holds; returns a Response, or a Deferred of one."""
+
+
+class CommandDesk:
+    """Answers every verb, and leaves a line in the audit trail for each privileged one."""
+
+    def __init__(self, parts: Parts, audit: AuditTrail, clock: IReactorTime) -> None:
+        self._parts = parts
+        self._audit = audit
+        self._clock = clock
+        self._verbs = _questions(parts) | _actions(parts)
+
+    def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
+        """Answer with one OK or FAILURE; the Deferred fails only if it is cancelled."""
+        verb = request.WhichOneof("request_type") or ""
+        began = self._clock.seconds()
+        if verb == "subscribe_events":
+            return self._subscribe(request, actor, tell)
+        if verb in CHANGES:
+            answered = maybeDeferred(self._parts.changes.order, request, tell)
+        elif verb in UNSERVED:
+            answered = maybeDeferred(lambda: failure(str(unserved(*UNSERVED[verb]))))
+        elif verb in self._verbs:
+            if verb in PROCESSING:
+                tell(processing(PROCESSING[verb]))
+            answered = maybeDeferred(self._verbs[verb], getattr(request, verb), actor, tell)
+        else:
+            answered = maybeDeferred(lambda: failure(f"the verb {verb!r} is not known here"))
+        answered.addErrback(_failed, verb)
+        return answered.addCallback(self._noted, request, actor, began)
+
+    def _subscribe(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
+        subscribed = self._parts.events.subscribe(tell, actor)
+        if not subscribed.called:
+            begun = pb.Response(status=pb.OK, message="")
+            self._audit.note(request, actor, begun, 0.0)
+        return subscribed
+
+    def _noted(
+        self, response: pb.Response, request: pb.Request, actor: Actor, began: float
+    ) -> pb.Response:
+        fanout = None
+        if request.WhichOneof("request_type") in CHANGES:
+            fanout = ALL if response.status == pb.OK else NONE
+        self._audit.note(request, actor, response, self._clock.seconds() - began, fanout=fanout)
+        return response
+
+
+def _failed(fault: Failure, verb: str) -> pb.Response:
+    """Our own fault must not end the conversation, nor be kept from the log."""
+    _log.failure("{verb} could not be served", failure=fault, verb=verb)
+    return failure(f"internal error in {verb}; the log has more")
+
+
+def _questions(parts: Parts) -> dict[str, Verb]:
+    """Return what only looks."""
+    applier, host = parts.applier, parts.host
+    state = applier.state
+    return {
+        "count_requests": lambda _asked, _actor, _tell: parts.counts.answer(),
+        "list_workers": lambda _asked, _actor, _tell: workers(
+            parts.pid, is_stopping=host.is_stopping
+        ),
+        "status": lambda _asked, _actor, _tell: workers(
+            parts.pid, is_stopping=host.is_stopping, of_status=True
+        ),
+        "list_frontends": lambda asked, _actor, _tell: frontends(state, asked),
+        "list_listeners": lambda _asked, _actor, _tell: listeners(state),
+        "query_cluster_by_id": lambda asked, _actor, _tell: cluster_by_id(state, asked),
+        "query_clusters_by_domain": lambda asked, _actor, _tell: clusters_by_domain(
+            state, applier.listeners.values(), asked
+        ),
+        "query_clusters_hashes": lambda _asked, _actor, _tell: cluster_hashes(state),
+        "query_certificates_from_the_state": lambda asked, _actor, _tell: certificates_of_state(
+            state, asked, parts.names_of
+        ),
+        "query_certificates_from_workers": lambda asked, _actor, _tell: certificates_of_worker(
+            state, asked, parts.names_of
+        ),
+        "query_metrics": lambda asked, _actor, _tell: parts.metrics.query(asked),
+        "query_health_checks": lambda asked, _actor, _tell: health_checks(
+            state, asked.cluster_id if asked.HasField("cluster_id") else None
+        ),
+        "query_max_connections_per_ip": lambda _asked, _actor, _tell: connection_limit(
+            host.get_places_per_address()
+        ),
+        "explain": lambda asked, _actor, _tell: parts.explainer.explain(asked),
+        "list_sessions": lambda _asked, _actor, _tell: parts.running.list_sessions(),
+    }
+
+
+def _actions(parts: Parts) -> dict[str, Verb]:
+    """Return what does something, the orders to the configuration aside."""
+    changes, running, metrics = parts.changes, parts.running, parts.metrics
+    return {
+        "batch": lambda asked, _actor, tell: changes.batch(asked, tell),
+        "save_state": lambda asked, _actor, _tell: changes.save_state(asked),
+        "save_state_as": lambda asked, _actor, _tell: changes.save_state(
+            asked.path, without_keys=asked.without_keys
+        ),
+        "load_state": lambda asked, _actor, tell: changes.load_state(asked, tell),
+        "reload_configuration": lambda asked, _actor, tell: changes.configure(
+            pb.ApplyConfiguration(path=asked), tell
+        ),
+        "apply_configuration": lambda asked, _actor, tell: changes.configure(asked, tell),
+        "configure_metrics": lambda asked, _actor, _tell: metrics.configure(asked),
+        "set_metric_detail": lambda asked, actor, _tell: metrics.set_detail(asked, actor),
+        "Logging": lambda asked, _actor, _tell: running.set_log_filter(asked),
+        "set_max_connections_per_ip": (
+            lambda asked, _actor, _tell: running.set_connection_limit(asked)
+        ),
+        "kill_session": lambda asked, _actor, _tell: running.kill_session(asked),
+        "soft_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=False),
+        "hard_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=True),
+    }

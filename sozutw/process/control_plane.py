@@ -1,0 +1,192 @@
+"""
+The control plane of a process: the command socket, the verbs that answer on it, and their means.
+
+``control`` knows what each verb does; here it is put together, and tied to this process.
+"""
+
+import os
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from typing_extensions import override
+
+from sozutw.config.model import Settings
+from sozutw.config.state import RefusedRequestError
+from sozutw.control.apply import Applier
+from sozutw.control.audit import AuditTrail
+from sozutw.control.autosave import AutomaticSave
+from sozutw.control.changes import Changes, details
+from sozutw.control.events import Events, EventWitness
+from sozutw.control.explain import Explainer
+from sozutw.control.metrics_verbs import MetricVerbs
+from sozutw.control.queries import RequestCounts, configured_counts
+from sozutw.control.records import BadRecordError
+from sozutw.control.running import Running
+from sozutw.control.server import CommandService
+from sozutw.control.state_file import read_state, requests_in
+from sozutw.control.verbs import CommandDesk, Parts
+from sozutw.listen.certificates import Certificates
+from sozutw.process.assembly import Worker
+from sozutw.process.counts import Counts
+from sozutw.process.host import ProcessHost
+from sozutw.process.writers import FileSink, StreamWriter
+
+_log = Logger()
+
+
+class ControlPlane(Service):
+    """
+    Answers on the command socket, if the configuration names one.
+
+    Binding raises OSError, unless the path is the one that is taken when none is written: then
+    the process goes on without a command socket, and says so.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        host: ProcessHost,
+        applier: Applier,
+        worker: Worker,
+        certificates: Certificates,
+        counts: Counts,
+    ) -> None:
+        self._settings = settings
+        self._applier = applier
+        self._host = host
+        asked = RequestCounts()
+        events = Events()
+        witness = EventWitness(events)
+        applier.witness = witness
+        worker.health.observer = witness
+        self.changes = Changes(applier, host, events, asked, reactor)
+        self._autosave = AutomaticSave(self.changes.save_state, reactor, _saved_to(settings))
+        self.changes.on_change = self._autosave.changed
+        self._metrics = MetricVerbs(
+            counts.reports,
+            lambda: configured_counts(applier.state),
+            certificates.begin_anew,
+            events,
+            reactor,
+            settings.metrics.detail,
+            tells_clusters=not settings.disable_cluster_metrics,
+        )
+        self._audit = AuditTrail(
+            time.time,
+            version("sozutw"),
+            _writer(settings.audit_logs_target),
+            _writer(settings.audit_logs_json_target),
+        )
+        parts = Parts(
+            applier=applier,
+            changes=self.changes,
+            counts=asked,
+            metrics=self._metrics,
+            running=Running(host, worker.sessions, events, reactor),
+            explainer=Explainer(applier.state, applier.listeners, certificates, worker.means),
+            events=events,
+            host=host,
+            names_of=certificates.names_of,
+            pid=os.getpid(),
+        )
+        self.desk = CommandDesk(parts, self._audit, reactor)
+        self._service: CommandService | None = None
+        if settings.command_socket is not None:
+            self._service = CommandService(
+                reactor,
+                os.path.abspath(settings.command_socket),  # links stay
+                self.desk,
+                settings.command_allowed_uids,
+                settings.max_command_buffer_size,
+            )
+        host.followers["saved_state"] = self._take_saved_state
+        host.followers["automatic_state_save"] = self._take_saved_state
+
+    @property
+    def path(self) -> str | None:
+        """Where the command socket is; None if there is none."""
+        return None if self._service is None else self._service.path
+
+    @override
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        if self._service is None:
+            return
+        try:
+            self._service.privilegedStartService()
+        except OSError as error:
+            if not self._settings.command_socket_is_default:
+                raise
+            _log.warn(
+                "no command socket: {error}; command_socket names another path",
+                error=str(error),
+            )
+            self._service = None
+
+    def load_saved_state(self) -> None:
+        """Put in force what ``saved_state`` holds, beside what the file asks for."""
+        path = self._settings.saved_state
+        if path is None:
+            return
+        if not os.path.exists(path):
+            _log.info("saved_state: {path} is not there yet", path=path)
+            return
+        try:
+            outcome = self._applier.apply_passing_over(requests_in(read_state(path)))
+        except (RefusedRequestError, BadRecordError, OSError) as error:
+            _log.error("saved_state is left out: {path}: {error}", path=path, error=str(error))
+            return
+        _log.info(
+            "saved_state: {applied} orders of {path} applied{details}",
+            applied=outcome.applied,
+            path=path,
+            details=details(outcome),
+        )
+
+    @override
+    def startService(self) -> None:
+        super().startService()
+        if self._service is not None:
+            self._service.startService()
+            _log.info("commands are taken at {path}", path=self._service.path)
+
+    @override
+    def stopService(self) -> "Deferred[None]":
+        """Let answers that are under way be given, then be gone."""
+        super().stopService()
+        return self._stop()
+
+    @inlineCallbacks
+    def _stop(self) -> Generator["Deferred[None]", None, None]:
+        self._metrics.stop()
+        if self._service is not None:
+            yield self._service.stopService()
+        yield self._autosave.stop()
+        self._host.close()
+
+    def reopen_logs(self) -> None:
+        """Go on with the audit trail in files that may be new."""
+        self._audit.reopen()
+
+    def _take_saved_state(self, settings: Settings) -> None:
+        self._autosave.path = _saved_to(settings)
+
+
+def _saved_to(settings: Settings) -> str | None:
+    return settings.saved_state if settings.automatic_state_save else None
+
+
+def _writer(path: str | None) -> StreamWriter | None:
+    if path is None:
+        return None
+    open_sink: Callable[[], FileSink] = partial(FileSink, path)
+    writer = StreamWriter(open_sink, lambda _lines: None)
+    writer.open()
+    return writer

@@ -1,0 +1,94 @@
+"""What all counters of a process say now, gauges brought up to date, for whoever shows them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sozutw.balancing.backends import BackendState, ClusterState
+from sozutw.control.apply import Applier
+from sozutw.listen.certificates import Certificates
+from sozutw.listen.listeners import ListenerService
+from sozutw.metrics.counters import ListenerCounters, WorkerCounters
+from sozutw.metrics.prometheus import chunks
+from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
+from sozutw.process.assembly import Worker
+
+
+class Counts:
+    """The numbers of one process, as they are when they are asked for."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        listeners: ListenerService,
+        applier: Applier,
+        certificates: Certificates,
+        reactor: Any,
+    ) -> None:
+        self._worker = worker
+        self._listeners = listeners
+        self._applier = applier
+        self._certificates = certificates
+        self._reactor = reactor
+        self._started_at = reactor.seconds()
+
+    def as_json(self) -> str:
+        """Tell all counters as one line of JSON."""
+        return as_json(*self.reports())
+
+    def reports(self) -> Reports:
+        """Return all of them as they are now."""
+        return Reports(
+            self.worker(), self.listeners(), dict(self.clusters()), self.uptime_seconds()
+        )
+
+    def as_prometheus(self) -> Iterator[bytes]:
+        """Tell all counters as Prometheus reads them, a slice at a time."""
+        return chunks(self.worker(), self.listeners(), self.clusters(), self.uptime_seconds())
+
+    def uptime_seconds(self) -> float:
+        """Return for how long there have been counters."""
+        seconds: float = self._reactor.seconds() - self._started_at
+        return seconds
+
+    def worker(self) -> WorkerCounters:
+        """Return those of the worker, with what is looked up rather than counted."""
+        worker = self._worker
+        counters = worker.counters
+        counters.client_connections = len(worker.sessions)
+        counters.http_sessions = counters.client_connections - counters.tls.https_sessions
+        self._certificates.count(counters.tls)
+        counters.pool_size = worker.connector.pool.idle_total
+        acceptors = self._listeners.acceptors.values()
+        counters.accept_queue_connections = sum(acceptor.waiting for acceptor in acceptors)
+        counters.accept_queue_backpressure = int(any(acceptor.is_full for acceptor in acceptors))
+        return counters
+
+    def listeners(self) -> dict[str, ListenerCounters]:
+        """Return those of each listener, by address."""
+        return {
+            str(address): listener.counters for address, listener in self._applier.listeners.items()
+        }
+
+    def clusters(self) -> Iterator[tuple[str, ClusterReport]]:
+        """
+        Give the clusters that there are now, each with what is asked of it when its turn comes.
+
+        The configuration may change meanwhile.
+        """
+        return self._clusters(list(self._applier.clusters.items()))
+
+    def _clusters(
+        self, clusters: list[tuple[str, ClusterState]]
+    ) -> Iterator[tuple[str, ClusterReport]]:
+        for cluster_id, cluster in clusters:
+            now = self._reactor.seconds()
+            backends = [(state.backend_id, _report_of(state, now)) for state in cluster.backends]
+            yield cluster_id, ClusterReport(cluster.counters, backends)
+
+
+def _report_of(state: BackendState, now: float) -> BackendReport:
+    counters = state.counters
+    # The choice among backends keeps these two, and they are not counted twice.
+    counters.connections = state.connections
+    counters.active_requests = state.active_requests
+    return BackendReport(state.address_text, counters, state.is_available(now), state.is_healthy)

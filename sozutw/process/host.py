@@ -1,0 +1,154 @@
+"""What the verbs may have done by this process; provides ``control.host.Host``."""
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final, NamedTuple, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from sozutw.config.model import Config, Settings
+from sozutw.config.state import RefusedRequestError
+from sozutw.process.configuration import Verdict, read_configuration
+from sozutw.relay.ports import Means
+
+T = TypeVar("T")
+
+_FILLED_IN: Final = frozenset({"timeouts", "trusted_proxies"})
+"""Settings that every listener has taken over already when a file is read."""
+_OF_CLIENTS: Final = frozenset({"ctl_command_timeout", "command_socket_is_default"})
+"""Settings that only the command line looks at."""
+
+
+class Source(NamedTuple):
+    """Where a configuration comes from, to be read again."""
+
+    path: str
+    """Absolute; empty if it is from no file."""
+    skips_unsupported: bool = False
+
+
+NO_SOURCE: Final = Source("")
+Take = Callable[[Settings], None]
+
+
+class ProcessHost:
+    """
+    The process, as its verbs see it.
+
+    ``stop_process`` asks it to end, softly or at once; ``followers`` take over settings by their
+    names, those that can change while it runs.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        means: Means,
+        source: Source,
+    ) -> None:
+        self.configuration_path = source.path
+        self.is_stopping = False
+        self._reactor = reactor
+        self._settings = settings
+        self._means = means
+        self._skips_unsupported = source.skips_unsupported
+        self._pool: ThreadPool | None = None
+        self.set_filter: Callable[[str], bool] = lambda _text: False
+        self.stop_process: Callable[[bool], None] = lambda _is_hard: None
+        self.when_sessions_end: Callable[[], Deferred[None]] = lambda: succeed(None)
+        self.configured: Callable[[Config], None] = lambda _config: None
+        """Hears of each file that is in force, for what is no setting."""
+        self.followers: dict[str, Take] = {
+            "log_level": self._take_log_level,
+            "max_connections_per_ip": self._take_places,
+            "retry_after": self._take_retry_after,
+            "replay": self._take_replay,
+            "dials_max": self._take_dials,
+        }
+
+    def read_configuration(self, path: str) -> "Deferred[Config]":
+        """Read and judge a file in a thread; fails with all that is wrong, a line each."""
+        where = os.path.abspath(path)  # links stay as they are, for messages
+        return self.in_thread(lambda: self._read(where)).addCallback(_config_of)
+
+    def _read(self, path: str) -> Verdict:
+        return read_configuration(path, skip_unsupported=self._skips_unsupported)
+
+    def take_settings(self, config: Config) -> list[str]:
+        """Let new settings hold; return the keys that wait for a restart."""
+        waiting = []
+        old, new = self._settings, config.settings
+        for field in fields(Settings):
+            name = field.name
+            if getattr(old, name) == getattr(new, name) or name in _FILLED_IN | _OF_CLIENTS:
+                continue
+            take = self.followers.get(name)
+            if take is None:
+                waiting.append(name)
+            else:
+                take(new)
+        self._settings = new
+        self.configured(config)
+        return waiting
+
+    def set_log_filter(self, text: str) -> None:
+        """Log what this filter admits from now on; raises RefusedRequestError."""
+        try:
+            is_done = self.set_filter(text)
+        except ValueError as error:
+            raise RefusedRequestError(str(error)) from None
+        if not is_done:
+            raise RefusedRequestError("the log is twistd's own here, which has no filter")
+
+    def get_places_per_address(self) -> int:
+        """Return how many connections one address may have to a cluster; 0: no limit."""
+        return self._means.places_per_address
+
+    def set_places_per_address(self, limit: int) -> None:
+        """Let another limit hold from the next request on."""
+        self._means.places_per_address = limit
+
+    def stop(self, *, is_hard: bool) -> "Deferred[None]":
+        """End the process; fires when the last session is gone."""
+        ended = self.when_sessions_end()
+        self.stop_process(is_hard)
+        return ended
+
+    def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
+        """Have our one thread do what waits for the disk."""
+        if self._pool is None:
+            # Not the reactor's: names are looked up there, and may take long.
+            self._pool = ThreadPool(0, 1, "disk")
+            self._pool.start()
+        done: Deferred[T] = deferToThreadPool(self._reactor, self._pool, do)
+        return done
+
+    def close(self) -> None:
+        """Do nothing more in threads; what was begun is waited for."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+    def _take_log_level(self, settings: Settings) -> None:
+        self.set_filter(settings.log_level)
+
+    def _take_places(self, settings: Settings) -> None:
+        self._means.places_per_address = settings.max_connections_per_ip
+
+    def _take_retry_after(self, settings: Settings) -> None:
+        self._means.retry_after = settings.retry_after
+
+    def _take_replay(self, settings: Settings) -> None:
+        self._means.replays = settings.replay
+
+    def _take_dials(self, settings: Settings) -> None:
+        self._means.dials_max = settings.dials_max
+
+
+def _config_of(verdict: Verdict) -> Config:
+    if verdict.config is None:
+        raise RefusedRequestError("\n".join(verdict.lines()))
+    return verdict.config

@@ -1,0 +1,398 @@
+"""
+The promise: a change holds from the next request on, and touches nobody whom it does not concern.
+
+150 connections are held open in the middle of something while 2,000 random orders change
+everything else; after each, a new request goes where a plain model says.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from sozutw.config.model import (
+    Backend,
+    Cluster,
+    FrontendRule,
+    HttpListener,
+    InetAddress,
+    ListenerKind,
+    LoadBalancing,
+)
+from sozutw.config.requests import (
+    ActivateListener,
+    AddBackend,
+    AddCluster,
+    AddHttpFrontend,
+    AddHttpListener,
+    DeactivateListener,
+    ListenerPatch,
+    RemoveBackend,
+    RemoveCluster,
+    RemoveHttpFrontend,
+    RemoveListener,
+    Request,
+    UpdateListener,
+)
+from tests.fakes.transport import FakeTransport
+from tests.fakes.worker import LISTENER, FakeClient, FakeWorld, ok
+
+KEPT = b"kept.example"
+OTHER = InetAddress("10.0.0.9", 81)
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+ORDERS = 2000
+EACH = 50
+
+
+class Held:
+    """A connection that is in the middle of something, at both ends."""
+
+    def __init__(self, world: FakeWorld, number: int) -> None:
+        self.world = world
+        self.number = number
+        self.client = world.client()
+        self.begin()
+        self.back = world.connect()
+        self.go_on()
+
+    def begin(self) -> None:
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """What the backend says first."""
+
+    def exchange(self) -> None:
+        """Pass a little both ways."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Come to the end that was meant."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        assert not self.client.is_closed
+        assert not self.back.disconnected
+        assert not self.back.disconnecting
+
+
+class WebSocket(Held):
+    def begin(self) -> None:
+        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        self.client.get(b"/ws", host=KEPT, extra=upgrade)
+
+    def go_on(self) -> None:
+        self.back.take()
+        self.back.receive(SWITCHED)
+        assert self.client.received().startswith(b"HTTP/1.1 101 ")
+
+    def exchange(self) -> None:
+        self.client.send(b"ping")
+        assert self.back.take() == b"ping"
+        self.back.receive(b"pong")
+        assert self.client.received() == b"pong"
+
+    def end(self) -> None:
+        self.exchange()
+        self.client.hang_up()
+        self.back.hang_up()
+        self.world.turn()
+
+
+class Upload(Held):
+    sent = 0
+
+    def begin(self) -> None:
+        self.client.send(b"POST /up HTTP/1.1\r\nHost: %b\r\nContent-Length: 1000\r\n\r\n" % KEPT)
+
+    def go_on(self) -> None:
+        assert self.back.take().startswith(b"POST /up ")
+
+    def exchange(self) -> None:
+        self.sent += 1
+        self.client.send(b"x")
+        assert self.back.take() == b"x"
+
+    def end(self) -> None:
+        self.client.send(b"x" * (1000 - self.sent))
+        self.back.take()
+        self.back.receive(ok(b"thanks"))
+        assert self.client.answer() == (200, b"thanks")
+
+
+class Download(Held):
+    got = 0
+
+    def begin(self) -> None:
+        self.client.get(b"/down", host=KEPT)
+
+    def go_on(self) -> None:
+        self.back.take()
+        self.back.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        assert self.client.received().startswith(b"HTTP/1.1 200 ")
+
+    def exchange(self) -> None:
+        self.got += 1
+        self.back.receive(b"y")
+        assert self.client.received() == b"y"
+
+    def end(self) -> None:
+        self.back.receive(b"y" * (1000 - self.got))
+        assert len(self.client.received()) == 1000 - self.got
+
+
+class Model:
+    """What is configured beside what is held, as plain sets; and the orders that change it."""
+
+    hosts = tuple(f"h{n}.example" for n in range(6))
+    names = tuple(f"c{n}" for n in range(4))
+    backend_ids = ("0", "1", "2")
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.clusters: set[str] = set()
+        self.rules: dict[str, str | None] = {}
+        self.backends: dict[str, set[str]] = {name: set() for name in self.names}
+        self.has_other = False
+        self.is_active = False
+
+    def order(self) -> list[Request]:
+        """One order, or a batch, that is right now; the model follows it."""
+        wanted = self.chance.choice(
+            [self.cluster, self.rule, self.backend, self.rule, self.backend, self.listener]
+        )
+        return list(wanted())
+
+    def cluster(self) -> Iterator[Request]:
+        name = self.chance.choice(self.names)
+        if name in self.clusters and self.chance.random() < 0.5:
+            self.clusters.discard(name)
+            yield RemoveCluster(name)
+        else:
+            self.clusters.add(name)
+            yield AddCluster(
+                Cluster(
+                    name,
+                    self.chance.choice(list(LoadBalancing)),
+                    sticky_session=self.chance.random() < 0.3,
+                )
+            )
+
+    def rule(self) -> Iterator[Request]:
+        host = self.chance.choice(self.hosts)
+        leads_to = self.chance.choice([*self.names, None])
+        rule = FrontendRule(LISTENER, host, cluster_id=leads_to)
+        if host in self.rules:
+            yield RemoveHttpFrontend(rule)
+            del self.rules[host]
+            if self.chance.random() < 0.6:
+                return
+        self.rules[host] = leads_to
+        yield AddHttpFrontend(rule)
+
+    def backend(self) -> Iterator[Request]:
+        name = self.chance.choice(self.names)
+        backend_id = self.chance.choice(self.backend_ids)
+        address = self.address(name, backend_id)
+        if backend_id in self.backends[name] and self.chance.random() < 0.6:
+            self.backends[name].discard(backend_id)
+            yield RemoveBackend(name, backend_id, address)
+        else:
+            self.backends[name].add(backend_id)
+            yield AddBackend(Backend(name, backend_id, address, weight=self.chance.randint(1, 9)))
+
+    def listener(self) -> Iterator[Request]:
+        if not self.has_other:
+            self.has_other = True
+            yield AddHttpListener(HttpListener(OTHER))
+        elif self.chance.random() < 0.3:
+            self.has_other = self.is_active = False
+            yield RemoveListener(OTHER)
+        elif self.chance.random() < 0.3:
+            yield UpdateListener(OTHER, ListenerKind.HTTP, ListenerPatch(sticky_name="S"))
+        else:
+            self.is_active = not self.is_active
+            yield (ActivateListener if self.is_active else DeactivateListener)(OTHER)
+
+    def address(self, name: str, backend_id: str) -> InetAddress:
+        return InetAddress(f"10.{2 + self.names.index(name)}.0.{backend_id}", 80)
+
+    def expected(self, host: str) -> int | set[InetAddress]:
+        """A status, or the backends of which one must be asked."""
+        if host not in self.rules:
+            return 404
+        name = self.rules[host]
+        if name is None:
+            return 401
+        if name not in self.clusters or not self.backends[name]:
+            return 503
+        return {self.address(name, backend_id) for backend_id in self.backends[name]}
+
+
+def probe(world: FakeWorld, model: Model, client: FakeClient, host: str) -> None:
+    """A new request is answered as the model says; on a connection that was kept."""
+    idle_before = set(world.worker.connector.pool.idle_connections())
+    client.get(b"/probe", host=host.encode())
+    expected = model.expected(host)
+    if isinstance(expected, int):
+        status, _ = client.answer()
+        assert status == expected, host
+        return
+    if world.dials:
+        assert world.dial().address in expected
+        back = world.connect()
+    else:
+        (used,) = idle_before - set(world.worker.connector.pool.idle_connections())
+        assert used.state.address in expected
+        transport = used.transport
+        assert isinstance(transport, FakeTransport)
+        back = transport
+    assert back.take().startswith(b"GET /probe ")
+    back.receive(ok(b"here"))
+    assert client.answer() == (200, b"here")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nobody_is_disturbed_by_what_does_not_concern_him(seed: int) -> None:
+    world = FakeWorld("K", cluster=Cluster("kept", front_timeout=9e6, back_timeout=9e6))
+    world.apply(
+        RemoveHttpFrontend(world.applier.state.frontends(LISTENER)[0]),
+        AddHttpFrontend(FrontendRule(LISTENER, KEPT.decode(), cluster_id="kept")),
+    )
+    held = [kind(world, n) for n in range(EACH) for kind in (WebSocket, Upload, Download)]
+    model = Model(random.Random(seed))
+    before = set(world.worker.sessions.sessions())
+    sweep, world.check = world.check, lambda: None  # type: ignore[method-assign]
+    client = world.client()
+    statuses: set[object] = set()
+    for number in range(ORDERS):
+        world.applier.apply(*model.order())
+        if client.is_closed:  # Some answers say so.
+            client = world.client()
+        host = model.chance.choice(model.hosts)
+        probe(world, model, client, host)
+        statuses.add(model.expected(host) if isinstance(model.expected(host), int) else 200)
+        one = held[number % len(held)]
+        one.check()
+        one.exchange()
+        if number % 100 == 0:
+            sweep()
+            for each in held:
+                each.check()
+    assert statuses == {200, 401, 404, 503}
+    assert before <= set(world.worker.sessions.sessions())
+    world.check = sweep  # type: ignore[method-assign]
+    for each in held:
+        each.check()
+        each.exchange()
+        each.end()
+    world.assert_baseline()
+
+
+# One by one.
+
+
+def kept_alive(world: FakeWorld) -> tuple[FakeClient, FakeTransport]:
+    client = world.client()
+    client.get(b"/1")
+    back = world.connect()
+    back.take()
+    back.receive(ok(b"1"))
+    assert client.answer() == (200, b"1")
+    return client, back
+
+
+def test_the_next_request_on_a_kept_connection_sees_a_changed_listener() -> None:
+    world = FakeWorld("A")
+    client, a = kept_alive(world)
+    patch = ListenerPatch(
+        public_address=InetAddress("203.0.113.7", 8443),
+        send_x_real_ip=True,
+        sozu_id_header="Our-Id",
+        front_timeout=5.0,
+    )
+    world.apply(UpdateListener(LISTENER, ListenerKind.HTTP, patch))
+    client.get(b"/2")
+    asked = a.take()
+    assert b"X-Forwarded-Port: 8443\r\n" in asked
+    assert b";by=203.0.113.7" in asked
+    assert b"X-Real-IP: 192.0.2.1\r\n" in asked
+    assert b"\r\nOur-Id: " in asked
+    a.receive(ok(b"2"))
+    answered = client.received()
+    assert b"\r\nOur-Id: " in answered
+    world.advance(5.25)
+    assert client.is_closed
+    world.assert_baseline()
+
+
+def test_the_clients_of_a_removed_listener_finish_what_is_under_way_and_go() -> None:
+    world = FakeWorld("A", settings=None)
+    world.apply(AddHttpListener(HttpListener(OTHER)))
+    idle, _ = kept_alive(world)
+    busy = world.client()
+    busy.get(b"/2")
+    a = world.connect() if world.dials else None
+    if a is None:
+        (a,) = [dial.transport for dial in world.dialler.dials if dial.transport is not None]
+    world.apply(RemoveListener(LISTENER))
+    world.turn()
+    assert idle.is_closed
+    assert not busy.is_closed
+    a.take()
+    a.receive(ok(b"2"))
+    answered = busy.received()
+    assert b"\r\nConnection: close\r\n" in answered
+    assert answered.endswith(b"2")
+    world.advance(3)
+    assert busy.is_closed
+    world.assert_baseline()
+
+
+def test_a_removed_listener_leaves_the_clients_of_others_alone() -> None:
+    world = FakeWorld("A")
+    client, a = kept_alive(world)
+    world.apply(AddHttpListener(HttpListener(OTHER)), ActivateListener(OTHER))
+    world.apply(RemoveListener(OTHER))
+    client.get(b"/2")
+    a.take()
+    a.receive(ok(b"2"))
+    assert client.answer() == (200, b"2")
+    world.assert_baseline()
+
+
+def test_a_deactivated_listener_goes_on_serving_who_is_connected() -> None:
+    world = FakeWorld("A")
+    client, a = kept_alive(world)
+    world.apply(DeactivateListener(LISTENER))
+    client.get(b"/2")
+    a.take()
+    a.receive(ok(b"2"))
+    assert client.answer() == (200, b"2")
+    world.assert_baseline()
+
+
+def test_what_a_connection_is_about_can_be_seen() -> None:
+    world = FakeWorld("A")
+    client, a = kept_alive(world)
+    (session,) = world.worker.sessions.sessions()
+    at = str(LISTENER)
+    assert session.connection.doing() == (at, "HTTP", "idle", "", "", "")
+    client.get(b"/2")
+    doing = session.connection.doing()
+    assert doing == (at, "HTTP", "exchange", "app", "A", "10.1.0.1:80")
+    session.connection.drain()
+    assert session.connection.doing().state == "draining"
+    a.receive(ok(b"2"))
+    connection = session.connection
+    world.turn()
+    assert connection.doing().state == "closing"
+    world.advance(3)
+    assert session.connection.doing() == ("", "", "closing", "", "", "")
+    assert not session.connection.came_in_at(world.applier.listeners[LISTENER])
+    tunnel = world.client()
+    tunnel.get(b"/ws", extra=b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+    a.receive(SWITCHED)
+    (session,) = world.worker.sessions.sessions()
+    assert session.connection.doing() == (at, "WS", "tunnel", "app", "A", "10.1.0.1:80")
+    world.assert_baseline()
