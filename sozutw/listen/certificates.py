@@ -156,11 +156,6 @@ class Certificates:
         for contexts in self._contexts.values():
             contexts.default_served = 0
 
-    def begin_anew(self) -> None:
-        """Count handshakes with the built-in certificate from 0 again."""
-        every = self._contexts.values()
-        self._default_served = -sum(contexts.default_served for contexts in every)
-
     def count(self, counters: TlsCounters) -> None:
         """Write the gauges that are read off what is served."""
         every = self._contexts.values()

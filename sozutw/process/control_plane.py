@@ -72,7 +72,7 @@ class ControlPlane(Service):
         self._metrics = MetricVerbs(
             counts.reports,
             lambda: configured_counts(applier.state),
-            certificates.begin_anew,
+            certificates.begin_counting_anew,
             events,
             reactor,
             settings.metrics.detail,

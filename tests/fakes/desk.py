@@ -130,7 +130,7 @@ class DeskScene:
                 metrics=MetricVerbs(
                     numbers.reports,
                     lambda: configured_counts(state),
-                    world.certificates.begin_anew,
+                    world.certificates.begin_counting_anew,
                     self.events,
                     world.clock,
                 ),

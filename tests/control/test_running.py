@@ -1,0 +1,79 @@
+"""The process and its clients, as an operator sees and ends them."""
+
+import pytest
+
+from sozutw.control.proto import command_pb2 as pb
+from tests.fakes.desk import DeskScene
+from tests.fakes.worker import LISTENER, ok
+
+
+def test_a_filter_is_passed_on_and_told() -> None:
+    scene = DeskScene()
+    events = scene.subscribe()
+    scene.ok(pb.Request(Logging="debug"))
+    assert scene.host.filters == ["debug"]
+    assert events == ["LOGGING_LEVEL_CHANGED"]
+    assert scene.refused(pb.Request(Logging="wrong")) == (
+        "Error parsing logging filter: that is no filter"
+    )
+    assert events == ["LOGGING_LEVEL_CHANGED"]
+
+
+def test_a_limit_is_set_and_shown() -> None:
+    scene = DeskScene()
+    scene.ok(pb.Request(set_max_connections_per_ip=7))
+    shown = scene.ok(pb.Request(query_max_connections_per_ip=pb.QueryMaxConnectionsPerIp()))
+    assert shown.content.max_connections_per_ip_limit.limit == 7
+    assert "at most 7" in shown.message
+
+
+def test_sessions_are_listed_with_what_they_are_about() -> None:
+    scene = DeskScene("A")
+    world = scene.world
+    idle = world.client()
+    busy = world.client()
+    busy.get(b"/1")
+    world.connect("A")
+    world.clock.advance(2)
+    answer = scene.ok(pb.Request(list_sessions=pb.ListSessions()))
+    assert answer.message == "2 sessions"
+    first, second = answer.content.sessions.vec
+    assert first.token == idle.connection.session.token
+    assert (first.listener, first.protocol, first.state) == (str(LISTENER), "HTTP", "idle")
+    assert (first.age_seconds, first.idle_seconds) == (2.0, 2.0)
+    assert not first.HasField("cluster_id")
+    assert (second.cluster_id, second.backend_id) == ("app", "A")
+    assert second.backend_address == "10.1.0.1:80"
+    assert second.peer == "192.0.2.1:54322"
+    assert len(second.ulid) == 26
+
+
+def test_a_session_is_cut_off_and_no_other() -> None:
+    scene = DeskScene("A")
+    world = scene.world
+    first, second = world.client(), world.client()
+    token = first.connection.session.token
+    assert token is not None
+    text = scene.ok(pb.Request(kill_session=token)).message
+    assert text == f"session {token} (192.0.2.1:54321) is cut off"
+    scene.settle()
+    assert first.is_closed
+    second.get(b"/1")
+    world.connect("A").receive(ok(b"1"))
+    assert second.answer() == (200, b"1")
+    assert scene.refused(pb.Request(kill_session=token)).startswith(f"there is no session {token}")
+
+
+@pytest.mark.parametrize("is_hard", [False, True])
+def test_a_stop_is_answered_when_the_last_session_is_gone(is_hard: bool) -> None:
+    scene = DeskScene()
+    events = scene.subscribe()
+    stop = pb.Request(hard_stop=pb.HardStop()) if is_hard else pb.Request(soft_stop=pb.SoftStop())
+    asked = scene.begin(stop)
+    scene.settle()
+    assert scene.host.stops == [is_hard]
+    assert asked.texts == [f"Performing {'hard' if is_hard else 'soft'} stop..."]
+    assert asked.answers == []
+    assert events == ["SOZU_STOP_REQUESTED"]
+    scene.host.stopped.callback(None)
+    assert asked.answer.message.startswith("Successfully closed 1 workers, 0 errors")
