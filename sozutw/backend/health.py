@@ -78,6 +78,9 @@ class HealthChecks(Service):
         To be called after each change of a cluster or of its check; calling it once more does
         nothing. Backends that come and go are seen without it.
         """
+        is_checked = cluster is not None and cluster.cluster.health_check is not None
+        if not is_checked and not self._probes.watches(cluster_id):
+            return
         given_up, recovered = self._probes.follow(cluster_id, cluster, self._clock.seconds())
         self._give_up(given_up)
         if recovered:

@@ -114,6 +114,10 @@ class Probes:
             self._plan(now + jitter, watch)
         return followed
 
+    def watches(self, cluster_id: str) -> bool:
+        """Whether the cluster with that id is probed."""
+        return cluster_id in self._watches
+
     def clear(self) -> list[Probe]:
         """Probe nothing any more; return the probes that are given up."""
         watches, self._watches = self._watches, {}

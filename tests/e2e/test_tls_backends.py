@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificates import Authority, Issued
+from tests.e2e.harness import wait_until
 from tests.e2e.stage import SECONDS_MAX, expect_answer, get
 from tests.e2e.tls import TlsBackend, TlsStage, serving, tls_of
 
@@ -79,6 +80,33 @@ def test_a_backend_that_cannot_be_verified_is_a_502_with_its_reason(
 
 def test_each_reason_is_its_own() -> None:
     assert len({reason for _, reason in REASONS.values()}) == len(REASONS)
+
+
+CHECKED = (
+    'health_check = { uri = "/up", interval = 10, healthy_threshold = 1, unhealthy_threshold = 1 }'
+)
+
+
+def test_a_health_check_is_made_over_tls_too(tmp_path: Path) -> None:
+    # The first comes at once, and the next when this is over.
+    with stage_before(tmp_path, ROOT.issue("127.0.0.1"), CHECKED) as stage:
+        backend = tls_backend(stage)
+        peer = backend.accept(SECONDS_MAX)
+        head, _ = backend.answer(peer, b"well")
+        assert head.startswith(b"GET /up HTTP/1.1\r\n"), head
+        told = "health_check.success"
+        wait_until(lambda: stage.backend_metrics()["A"][told] == 1, told)
+        peer.close()
+        assert stage.exchange(stage.client(), "/1")[1] is not peer
+
+
+def test_a_backend_that_cannot_be_verified_is_not_well(tmp_path: Path) -> None:
+    with stage_before(tmp_path, OTHER.issue("127.0.0.1"), CHECKED) as stage:
+        tls_backend(stage).accept_refused(SECONDS_MAX)
+        stage.process.wait_for_text("is unhealthy: it cannot be reached: ")
+        told = stage.backend_metrics()["A"]
+        assert (told["backend.available"], told["health_check.down"]) == (0, 1)
+        assert told["backend.connections.error"] == 0
 
 
 def test_one_who_cannot_be_verified_is_taken_where_that_is_wanted(tmp_path: Path) -> None:

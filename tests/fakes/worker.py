@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
+from sozutw.backend.probe import ProbeConnection
 from sozutw.balancing.backends import BackendState
 from sozutw.config.model import (
     Backend,
@@ -247,12 +248,17 @@ class FakeWorld:
 
     @property
     def dials(self) -> list[FakeDial]:
-        """Return the dials that are under way."""
-        return self.dialler.pending
+        """Return the dials of exchanges that are under way."""
+        return [dial for dial in self.dialler.pending if not is_probe(dial)]
+
+    @property
+    def probes(self) -> list[FakeDial]:
+        """Return the dials of health checks that are under way."""
+        return [dial for dial in self.dialler.pending if is_probe(dial)]
 
     def dialled(self) -> list[str]:
-        """Return the names of the backends that were dialled, in order."""
-        return [self.name_of(dial) for dial in self.dialler.dials]
+        """Return the names of the backends that were dialled for exchanges, in order."""
+        return [self.name_of(dial) for dial in self.dialler.dials if not is_probe(dial)]
 
     def name_of(self, dial: FakeDial) -> str:
         """Return which backend is dialled."""
@@ -351,6 +357,11 @@ class FakeWorld:
         """Return the states of all configured backends."""
         for cluster in self.applier.clusters.values():
             yield from cluster.backends
+
+
+def is_probe(dial: FakeDial) -> bool:
+    """Say whether a dial is that of a health check."""
+    return isinstance(dial.factory, ProbeConnection)
 
 
 def ok(body: bytes, extra: bytes = b"") -> bytes:
