@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from twisted.logger import Logger
 
 from sozutw.control.desk import Actor
+from sozutw.control.messages.targets import target_of
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.targets import target_of
 
 VALUE_LENGTH_MAX: Final = 256
 

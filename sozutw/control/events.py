@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred, succeed
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.config.model import BackendAddress
 from sozutw.control.desk import Actor, Tell
+from sozutw.control.messages.translate import address_message
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.translate import address_message
 
 SUBSCRIBERS_MAX: Final = 64
 MAIN: Final = "main"

@@ -1,7 +1,7 @@
 """
 The desk of a process: which verb does what, and what is written down of it.
 
-``control.connection`` asks it request by request; it must not know sockets.
+``control.channel.connection`` asks it request by request; it must not know sockets.
 """
 
 from collections.abc import Callable
@@ -12,22 +12,29 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sozutw.control.apply import Applier
 from sozutw.control.audit import AuditTrail, Fanout
-from sozutw.control.certificate_queries import (
+from sozutw.control.changes.apply import Applier
+from sozutw.control.changes.changes import Changes
+from sozutw.control.desk import Actor, Tell
+from sozutw.control.events import Events
+from sozutw.control.host import Host
+from sozutw.control.messages.translate import CHANGES
+from sozutw.control.messages.unserved import VERBS as UNSERVED
+from sozutw.control.messages.unserved import unserved
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.questions.certificate_queries import (
     NamesOf,
     certificates_of_state,
     certificates_of_worker,
 )
-from sozutw.control.changes import Changes
-from sozutw.control.cluster_queries import cluster_by_id, cluster_hashes, clusters_by_domain
-from sozutw.control.desk import Actor, Tell
-from sozutw.control.events import Events
-from sozutw.control.explain import Explainer
-from sozutw.control.host import Host
-from sozutw.control.metrics_verbs import MetricVerbs
-from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.queries import (
+from sozutw.control.questions.cluster_queries import (
+    cluster_by_id,
+    cluster_hashes,
+    clusters_by_domain,
+)
+from sozutw.control.questions.explain import Explainer
+from sozutw.control.questions.metrics_verbs import MetricVerbs
+from sozutw.control.questions.queries import (
     PROCESSING,
     RequestCounts,
     connection_limit,
@@ -38,9 +45,6 @@ from sozutw.control.queries import (
 )
 from sozutw.control.replies import failure, processing
 from sozutw.control.running import Running
-from sozutw.control.translate import CHANGES
-from sozutw.control.unserved import VERBS as UNSERVED
-from sozutw.control.unserved import unserved
 
 _log = Logger()
 

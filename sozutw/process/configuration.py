@@ -16,7 +16,7 @@ from sozutw.config.model import Config
 from sozutw.config.positions import read_positions
 from sozutw.config.problems import Problem, Severity
 from sozutw.config.table import Checks
-from sozutw.control.checks import (
+from sozutw.control.messages.checks import (
     check_answer,
     check_authorities,
     check_certificate,

@@ -18,18 +18,18 @@ from typing_extensions import override
 
 from sozutw.config.model import Settings
 from sozutw.config.state import RefusedRequestError
-from sozutw.control.apply import Applier
 from sozutw.control.audit import AuditTrail
-from sozutw.control.autosave import AutomaticSave
-from sozutw.control.changes import Changes, details
+from sozutw.control.changes.apply import Applier
+from sozutw.control.changes.autosave import AutomaticSave
+from sozutw.control.changes.changes import Changes, details
+from sozutw.control.changes.state_file import read_state, requests_in
+from sozutw.control.channel.server import CommandService
 from sozutw.control.events import Events, EventWitness
-from sozutw.control.explain import Explainer
-from sozutw.control.metrics_verbs import MetricVerbs
-from sozutw.control.queries import RequestCounts, configured_counts
-from sozutw.control.records import BadRecordError
+from sozutw.control.messages.records import BadRecordError
+from sozutw.control.questions.explain import Explainer
+from sozutw.control.questions.metrics_verbs import MetricVerbs
+from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
-from sozutw.control.server import CommandService
-from sozutw.control.state_file import read_state, requests_in
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.control.apply import Applier
+from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.listeners import ListenerService
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters

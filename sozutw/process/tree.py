@@ -26,7 +26,7 @@ from sozutw.config.requests import (
     requests_of,
 )
 from sozutw.config.state import ConfigState
-from sozutw.control.apply import Applier
+from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService

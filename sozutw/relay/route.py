@@ -1,7 +1,7 @@
 """
 What a listener's connections read of it, and what the router finds: ListenerState and Route.
 
-Both are made by ``control.apply`` with everything looked up beforehand, so that a request
+Both are made by ``control.changes.apply`` with everything looked up beforehand, so that a request
 looks nothing up twice. A Route is never changed: a new one is put in its place.
 """
 

@@ -10,9 +10,9 @@ from typing import Self
 
 from twisted.internet.defer import Deferred, succeed
 
+from sozutw.control.channel.server import CommandService
 from sozutw.control.desk import Actor, Tell
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.server import CommandService
 from sozutw.wire.channel import FrameReader, frame
 from tests.fakes.loops import HandRunLoop, loop_named
 

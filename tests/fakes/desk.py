@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred, execute, fail, succeed
 from sozutw.config.model import Config
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.audit import AuditTrail
-from sozutw.control.changes import Changes
+from sozutw.control.changes.changes import Changes
 from sozutw.control.desk import Actor
 from sozutw.control.events import Events, EventWitness
-from sozutw.control.explain import Explainer
-from sozutw.control.metrics_verbs import MetricVerbs
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.queries import RequestCounts, configured_counts
+from sozutw.control.questions.explain import Explainer
+from sozutw.control.questions.metrics_verbs import MetricVerbs
+from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.process.counts import Counts

@@ -6,8 +6,8 @@ import pytest
 
 from sozutw.config.model import InetAddress
 from sozutw.config.state import RefusedRequestError
+from sozutw.control.messages.translate import Order, request_of
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.translate import Order, request_of
 from tests.fakes import certificates as made
 
 HERE = InetAddress("127.0.0.1", 8080)

@@ -61,7 +61,7 @@ from sozutw.config.requests import (
     UpdateListener,
 )
 from sozutw.config.security import BackendTls, CertificateAndKey, ClientAuth, Hsts, TlsOptions
-from sozutw.control.orders_out import Order
+from sozutw.control.messages.orders_out import Order
 from tests.fakes import certificates as made
 
 T = TypeVar("T")

@@ -35,7 +35,7 @@ from sozutw.config.requests import (
     RemoveBackend,
 )
 from sozutw.config.state import ConfigState
-from sozutw.control.apply import Applier
+from sozutw.control.changes.apply import Applier
 from sozutw.frontend.http1 import Http1FrontendConnection
 from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker

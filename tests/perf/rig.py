@@ -36,7 +36,7 @@ from sozutw.config.requests import (
     AddHttpListener,
 )
 from sozutw.config.state import ConfigState
-from sozutw.control.apply import Applier
+from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
 from sozutw.relay.access import AccessRecord

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sozutw.config.security import EXPIRED
-from sozutw.control.checks import check_certificate
+from sozutw.control.messages.checks import check_certificate
 from sozutw.process.configuration import read_configuration
 from sozutw.transport.tls.selfsigned import make
 

@@ -1,0 +1,232 @@
+"""
+The verbs that change the configuration: one order, a batch, a state file, a whole file.
+
+They take turns: what is asked later sees what was asked before.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+from twisted.logger import Logger
+
+from sozutw.config.dump import dump
+from sozutw.config.model import Config
+from sozutw.config.requests import Request
+from sozutw.config.state import RefusedRequestError
+from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.changes.happenings import happening_of
+from sozutw.control.changes.reload import Difference
+from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
+from sozutw.control.desk import Tell
+from sozutw.control.events import MAIN, Events
+from sozutw.control.host import Host
+from sozutw.control.messages.records import BadRecordError
+from sozutw.control.messages.secrets import without_keys
+from sozutw.control.messages.translate import message_of, request_of, warnings_of
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.questions.queries import RequestCounts
+from sozutw.control.replies import failure, ok, processing
+
+_log = Logger()
+
+REFUSED: Final = "could not dispatch request on the main process state: "
+APPLIED: Final = "Successfully applied request to all workers"
+_TOLD_MAX: Final = 5
+"""So many refused records are told of by their reason."""
+_PROGRESS_EVERY: Final = 5000
+_LISTED_BYTES_MAX: Final = 1_500_000
+"""What a list of changes may take of an answer; the rest is counted."""
+
+Answered = Generator["Deferred[Any]", Any, pb.Response]
+
+
+class Changes:
+    """
+    Apply what clients ask for, and tell them and the subscribers of events what came of it.
+
+    ``on_change`` is called after each change of the configuration.
+    """
+
+    def __init__(
+        self,
+        applier: Applier,
+        host: Host,
+        events: Events,
+        counts: RequestCounts,
+        clock: IReactorTime,
+    ) -> None:
+        self._applier = applier
+        self._host = host
+        self._events = events
+        self._counts = counts
+        self._turn = DeferredLock()
+        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self.on_change: Callable[[], None] = lambda: None
+
+    def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
+        """Apply one order."""
+        tell(processing("Processing worker request..."))
+        return self._turn.run(self._order, message)
+
+    def batch(self, batch: pb.Batch, tell: Tell) -> "Deferred[pb.Response]":
+        """Apply several orders as one: all or none."""
+        tell(processing(f"Processing {len(batch.requests)} requests as one..."))
+        return self._turn.run(self._batch, batch)
+
+    def load_state(self, path: str, tell: Tell) -> "Deferred[pb.Response]":
+        """Apply what a state file holds; what is refused of it is passed over, and told."""
+        return self._turn.run(self._load_state, path, tell)
+
+    def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
+        """Write all that is configured to a file."""
+        return self._turn.run(self._save_state, path, without_keys)
+
+    def configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> "Deferred[pb.Response]":
+        """Make a configuration file true, or tell what that would change."""
+        return self._turn.run(self._configure, asked, tell)
+
+    # Each in its turn.
+
+    def _order(self, message: pb.Request) -> pb.Response:
+        try:
+            order = request_of(message)
+            self._applier.apply(order)
+        except (RefusedRequestError, OSError) as error:
+            return failure(f"{REFUSED}{error}")
+        self._changed([order])
+        return ok(APPLIED + _doubts(warnings_of(message)))
+
+    def _batch(self, batch: pb.Batch) -> pb.Response:
+        orders: list[Request] = []
+        for number, message in enumerate(batch.requests):
+            try:
+                orders.append(request_of(message))
+            except RefusedRequestError as error:
+                return failure(f"{REFUSED}request {number + 1}: {error}; none is applied")
+        try:
+            self._applier.apply(*orders)
+        except (RefusedRequestError, OSError) as error:
+            return failure(f"{REFUSED}{error}; none is applied")
+        self._changed(orders)
+        warnings = [text for message in batch.requests for text in warnings_of(message)]
+        return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings)}")
+
+    @inlineCallbacks
+    def _load_state(self, path: str, tell: Tell) -> Answered:
+        tell(processing(f"Parsing state file from {path}..."))
+        try:
+            data: bytes = yield self._host.in_thread(lambda: read_state(path))
+            tell(processing("Applying state file..."))
+            outcome: Outcome = yield self._applier.apply_slowly(
+                _with_progress(requests_in(data), tell), skips_refused=True
+            )
+        except BadRecordError as error:
+            return failure(f"{path}: {error}; nothing of it is applied")
+        except (RefusedRequestError, OSError) as error:
+            return failure(str(error))
+        self._events.publish(pb.STATE_LOADED, origin=MAIN)
+        if outcome.applied:
+            self.on_change()
+        return ok(
+            f"Successfully loaded state from path {path}, {outcome.applied} ok messages, "
+            f"{len(outcome.refused)} errors{details(outcome)}"
+        )
+
+    @inlineCallbacks
+    def _save_state(self, path: str, without_keys: bool) -> Answered:
+        file = StateFile(path)
+        withheld = Withheld()
+        requests: Iterator[Request] = iter(list(dump(self._applier.state)))
+        if without_keys:
+            requests = withheld.without_keys(requests)
+        try:
+            yield self._cooperator.coiterate(file.steps(requests))
+            yield self._host.in_thread(file.settle)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return failure(f"Cannot create file at path {path}: {reason}")
+        self._events.publish(pb.STATE_SAVED, origin=MAIN)
+        left_out = f", {withheld}" if without_keys else ""
+        return ok(f"Saved {file.records} config messages to {path}{left_out}")
+
+    @inlineCallbacks
+    def _configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> Answered:
+        path = asked.path or self._host.configuration_path
+        if not path:
+            return failure("this process was started without a file; name one")
+        tell(processing(f"Reloading static configuration at path {path}"))
+        try:
+            config: Config = yield self._host.read_configuration(path)
+        except RefusedRequestError as error:
+            return failure(f"loading static configuration failed: {error}")
+        difference = Difference(self._applier.state, config, keeps=asked.keep)
+        if asked.dry_run:
+            yield self._cooperator.coiterate(difference.steps())
+            return _told_changes(difference.requests, "would change")
+        tell(processing("Applying what differs..."))
+        try:
+            yield self._applier.apply_slowly(difference.steps())
+        except (RefusedRequestError, OSError) as error:
+            return failure(f"loading static configuration failed: {error}; nothing is changed")
+        waiting = self._host.take_settings(config)
+        self._events.publish(pb.CONFIGURATION_RELOADED, origin=MAIN)
+        if difference.requests:
+            self._counts.count(*difference.requests)
+            self.on_change()
+        response = _told_changes(difference.requests, "changed")
+        count = len(difference.requests)
+        response.message = f"Successfully loaded the config: {count} ok, 0 errors"
+        if waiting:
+            response.message += f"; takes effect with the next start: {', '.join(waiting)}"
+        return response
+
+    def _changed(self, orders: list[Request]) -> None:
+        self._counts.count(*orders)
+        for order in orders:
+            happening = happening_of(order)
+            if happening is not None:
+                self._events.publish(happening.kind, **happening.about)
+        if orders:
+            self.on_change()
+
+
+def _with_progress(requests: Iterator[Any], tell: Tell) -> Iterator[Any]:
+    for number, request in enumerate(requests, 1):
+        yield request
+        if number % _PROGRESS_EVERY == 0:
+            tell(processing(f"{number} records read..."))
+    tell(processing("Putting them in force..."))
+
+
+def details(outcome: Outcome) -> str:
+    """Tell what was not simply applied, with the first few reasons; empty if all was."""
+    parts = []
+    if outcome.unchanged:
+        parts.append(f"{outcome.unchanged} were so already")
+    for number, reason in outcome.refused[:_TOLD_MAX]:
+        parts.append(f"record {number + 1}: {reason}")
+    left = len(outcome.refused) - _TOLD_MAX
+    if left > 0:
+        parts.append(f"and {left} more")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _doubts(warnings: list[str]) -> str:
+    return "".join(f"; warning: {text}" for text in warnings)
+
+
+def _told_changes(requests: list[Request], what: str) -> pb.Response:
+    """Return the list of changes, as far as an answer holds it."""
+    listed: list[pb.Request] = []
+    size = 0
+    for request in requests:
+        message = without_keys(message_of(request))
+        size += message.ByteSize() + 8
+        if size > _LISTED_BYTES_MAX:
+            break
+        listed.append(message)
+    more = f"; the first {len(listed)} are listed" if len(listed) < len(requests) else ""
+    return ok(f"{len(requests)} objects {what}{more}", changes=pb.Batch(requests=listed))
