@@ -19,6 +19,7 @@ from sozutw.config.frontend_keys import (
     read_frontend,
     read_stream_frontend,
 )
+from sozutw.config.hostnames import is_name
 from sozutw.config.listener_keys import Protocol, ReadListener, check_buffer_size, read_listener
 from sozutw.config.model import (
     Backend,
@@ -84,7 +85,7 @@ class Assembly:
 
     def add_cluster(self, table: Table, cluster_id: str) -> None:
         """Read one of ``[clusters.ID]``, which comes after all listeners."""
-        if not cluster_id or not cluster_id.isprintable():
+        if not is_name(cluster_id):
             table.report.refuse(table.path, "a cluster has no name that could be printed")
         protocol = read_cluster_protocol(table)
         cluster = read_cluster(table, cluster_id, protocol)

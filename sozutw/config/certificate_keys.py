@@ -71,7 +71,7 @@ def read_authorities(owner: Table, key: str) -> str | None:
     text = None if path is None else read_pem(owner, key, path)
     if text is None:
         return None
-    reason = _has_certificate(text) or owner.reading.checks.authorities(text)
+    reason = lacks_certificate(text) or owner.reading.checks.authorities(text)
     if reason is not None:
         owner.refuse(key, f"{spell(owner, key)} cannot be used: {reason}")
         return None
@@ -108,7 +108,7 @@ def _read_held(
     if certificate is None or key is None or chain is None:
         return None
     held = CertificateAndKey(certificate, key, chain, files.tls_versions)
-    reason = _has_certificate(certificate) or owner.reading.checks.certificate(held)
+    reason = lacks_certificate(certificate) or owner.reading.checks.certificate(held)
     if reason is None:
         return held
     text = (
@@ -122,7 +122,7 @@ def _read_held(
     return None
 
 
-def _has_certificate(text: str) -> str | None:
+def lacks_certificate(text: str) -> str | None:
     """Say that there is no certificate in a text; nothing if there is one."""
     try:
         fingerprint_of(text)

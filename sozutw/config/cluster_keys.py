@@ -5,16 +5,18 @@ from typing import Final
 
 from sozutw.config.addresses import PORT_MAX, parse_backend_address
 from sozutw.config.answer_keys import read_answers
-from sozutw.config.hostnames import is_affinity, is_cookie_value
+from sozutw.config.hostnames import is_affinity, is_cookie_value, is_name
 from sozutw.config.model import Backend, Cluster, LoadBalancing, LoadMetric, UnixAddress
 from sozutw.config.policy_keys import read_health_check, read_udp
 from sozutw.config.table import Table
 from sozutw.config.tls_keys import read_backend_tls
 
-_WEIGHT_MAX: Final = 255
+WEIGHT_MAX: Final = 255
 _UNSIGNED_64_MAX: Final = 2**64 - 1
-_KEYED: Final = (LoadBalancing.HRW, LoadBalancing.MAGLEV)
-_MEASURED: Final = (LoadBalancing.LEAST_LOADED, LoadBalancing.POWER_OF_TWO)
+KEYED: Final = (LoadBalancing.HRW, LoadBalancing.MAGLEV)
+"""Those that go by a cluster's affinity."""
+MEASURED: Final = (LoadBalancing.LEAST_LOADED, LoadBalancing.POWER_OF_TWO)
+"""Those that go by a cluster's load metric."""
 
 
 class ClusterProtocol(Enum):
@@ -89,8 +91,8 @@ def _read_backend(table: Table, cluster: Cluster, index: int) -> Backend | None:
         table.report.refuse(table.path, "a backend has no address; HOST:PORT or unix:PATH is meant")
     folder = table.reading.folder
     address = table.parsed("address", lambda text: parse_backend_address(text, folder), None)
-    backend_id = table.checked("backend_id", bool, "a name is meant", None)
-    weight = table.integer("weight", 0, 0, _WEIGHT_MAX)
+    backend_id = table.checked("backend_id", is_name, "a name is meant", None)
+    weight = table.integer("weight", 0, 0, WEIGHT_MAX)
     sticky_id = table.checked("sticky_id", is_cookie_value, "the value of a cookie is meant", None)
     backup = table.flag("backup", default=False)
     table.refuse_unknown()
@@ -133,9 +135,9 @@ def _tell_what_has_no_effect(table: Table, cluster: Cluster) -> None:
         table.warn("send_proxy", "send_proxy has no effect on an http cluster; tcp is meant")
     if "udp" in table:
         table.warn("udp", "udp has no effect on an http cluster; tcp is meant")
-    if cluster.affinity is not None and cluster.load_balancing not in _KEYED:
+    if cluster.affinity is not None and cluster.load_balancing not in KEYED:
         table.warn("affinity", "affinity has no effect; load_balancing HRW or MAGLEV is meant")
-    if "load_metric" in table and cluster.load_balancing not in _MEASURED:
+    if "load_metric" in table and cluster.load_balancing not in MEASURED:
         table.warn(
             "load_metric",
             "load_metric has no effect; load_balancing LEAST_LOADED or POWER_OF_TWO is meant",

@@ -1,5 +1,6 @@
 """Read the frontends of a cluster."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sozutw.config.addresses import PORT_MAX
@@ -44,10 +45,10 @@ def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
     path_type = table.choice("path_type", PathType.PREFIX)
     rule = FrontendRule(
         address=address or InetAddress("0.0.0.0", 1),  # noqa: S104  # read on for its other faults
-        hostname=hostname or "*",
+        hostname=hostname or "localhost",
         path=_read_path(table, path_type),
         path_type=path_type,
-        method=_read_method(table),
+        method=table.checked("method", is_token, "a method such as GET is meant", None),
         position=table.choice("position", Position.TREE),
         cluster_id=cluster_id,
         tags=table.mapping("tags"),
@@ -62,12 +63,8 @@ def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
         hsts=read_hsts(table),
     )
     table.refuse_unknown()
-    if hostname == "*" and rule.position is Position.TREE:
-        table.warn(
-            "hostname",
-            "hostname * in the TREE is any host of one part, like localhost; "
-            'position = "PRE" or "POST" is meant for any host at all',
-        )
+    for key, text in doubts(rule):
+        table.warn(key, text)
     if rule.redirect is Redirect.FORWARD and "redirect_scheme" in table:
         table.warn("redirect_scheme", "redirect_scheme has no effect; redirect is meant beside it")
     if address is None or hostname is None:
@@ -81,6 +78,23 @@ def read_frontend(table: Table, cluster_id: str) -> ReadFrontend | None:
         is_tls="certificate" in table or "key" in table,
         tls_versions=tls_versions,
     )
+
+
+def doubts(rule: FrontendRule) -> Iterator[tuple[str, str]]:
+    """Yield each key of a rule that is probably not what is meant, and why."""
+    if rule.hostname == "*" and rule.position is Position.TREE:
+        yield (
+            "hostname",
+            (
+                "hostname * in the TREE is any host of one part, like localhost; "
+                'position = "PRE" or "POST" is meant for any host at all'
+            ),
+        )
+    path, method = rule.path, rule.method
+    if path and rule.path_type is not PathType.REGEX and not path.startswith(("/", "*")):
+        yield "path", f'path is "{path}", and no path begins so; "/{path}" may be meant'
+    if method is not None and method != method.upper():
+        yield "method", f'method is "{method}"; {method.upper()} may be meant'
 
 
 def read_stream_frontend(table: Table, cluster_id: str) -> StreamFrontend | None:
@@ -151,16 +165,7 @@ def _read_path(table: Table, path_type: PathType) -> str:
         reason = table.reading.checks.regex(path)
         if reason is not None:
             table.refuse("path", f"path is no regular expression that can be used: {reason}")
-    elif path and not path.startswith(("/", "*")):
-        table.warn("path", f'path is "{path}", and no path begins so; "/{path}" may be meant')
     return path
-
-
-def _read_method(table: Table) -> str | None:
-    method = table.checked("method", is_token, "a method such as GET is meant", None)
-    if method is not None and method != method.upper():
-        table.warn("method", f'method is "{method}"; {method.upper()} may be meant')
-    return method
 
 
 def _without_what_is_unserved(table: Table, rule: FrontendRule) -> tuple[FrontendRule, bool]:

@@ -25,6 +25,11 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def is_name(text: str) -> bool:
+    """Whether this can name a cluster or a backend: something that can be printed."""
+    return bool(text) and text.isprintable()
+
+
 def is_cookie_value(text: str) -> bool:
     """Whether this can be the value of a cookie as it is."""
     return _COOKIE_VALUE.fullmatch(text) is not None

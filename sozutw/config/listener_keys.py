@@ -22,7 +22,8 @@ from sozutw.config.table import Table
 from sozutw.config.tls_keys import read_client_auth, read_hsts, read_tls_options
 
 _LEGACY_ANSWERS: Final = (301, 400, 401, 404, 408, 413, 421, 429, 502, 503, 504, 507)
-_ALPN: Final = ("h2", "http/1.1")
+ALPN: Final = ("h2", "http/1.1")
+"""What a listener may be asked to offer, and what it is asked to if nothing is said."""
 _HTTP2_BUFFER_LEAST: Final = 16_393
 """A frame of HTTP/2 and its header must fit into one buffer of Sōzu."""
 
@@ -215,7 +216,7 @@ def check_buffer_size(table: Table, settings: Settings, listener: HttpsListener)
 def _read_alpn(table: Table, *, disable_http11: bool) -> tuple[str, ...]:
     protocols = []
     for text in table.texts("alpn_protocols"):
-        if text in _ALPN:
+        if text in ALPN:
             protocols.append(text)
         else:
             table.refuse("alpn_protocols", f'alpn_protocols has "{text}"; h2 or http/1.1 is meant')
@@ -229,7 +230,7 @@ def _read_alpn(table: Table, *, disable_http11: bool) -> tuple[str, ...]:
             "disable_http11",
             "disable_http11 stands with http/1.1 in alpn_protocols; one of them is meant",
         )
-    return tuple(protocols) or (("h2",) if disable_http11 else _ALPN)
+    return tuple(protocols) or (("h2",) if disable_http11 else ALPN)
 
 
 def _read_udp(

@@ -34,7 +34,7 @@ def read_health_check(owner: Table) -> HealthCheck | None:
         table.report.refuse(table.path, "health_check has no uri; a path such as /health is meant")
     defaults = HealthCheck("/")
     check = HealthCheck(
-        uri=table.checked("uri", _is_uri, "a path that begins with / is meant", "/"),
+        uri=table.checked("uri", is_probe_uri, "a path that begins with / is meant", "/"),
         interval=table.integer("interval", defaults.interval, 1),
         timeout=table.integer("timeout", defaults.timeout, 1),
         healthy_threshold=table.integer("healthy_threshold", defaults.healthy_threshold, 1),
@@ -92,12 +92,16 @@ def read_http2_limits(owner: Table) -> Http2Limits | None:
     defaults = Http2Limits()
     written: dict[str, int] = {}
     for key in Http2Limits.__slots__:
-        least = 0 if key in _MAY_BE_ZERO else 1
         most = _UNSIGNED_64_MAX if key.endswith("_lifetime") else UNSIGNED_32_MAX
         if key in owner:
-            written[key] = owner.integer(key, getattr(defaults, key), least, most)
+            written[key] = owner.integer(key, getattr(defaults, key), least_of(key), most)
             owner.refuse_unserved(key, "it has no effect")
     return Http2Limits(**written) if written else None
+
+
+def least_of(limit: str) -> int:
+    """Return the least that a limit of HTTP/2 may be set to."""
+    return 0 if limit in _MAY_BE_ZERO else 1
 
 
 def read_header_edits(owner: Table) -> tuple[HeaderEdit, ...]:
@@ -110,16 +114,18 @@ def read_header_edits(owner: Table) -> tuple[HeaderEdit, ...]:
         position = table.choice("position", HeaderPosition.BOTH)
         name = table.checked("key", is_token, "the name of a field is meant", "")
         value = table.checked(
-            "value", _is_field_value, "a text without control letters is meant", ""
+            "value", is_field_value, "a text without control letters is meant", ""
         )
         table.refuse_unknown()
         edits.append(HeaderEdit(position, name, value))
     return tuple(edits)
 
 
-def _is_uri(text: str) -> bool:
-    return text.startswith("/") and _is_field_value(text)
+def is_probe_uri(text: str) -> bool:
+    """Whether a health check can ask for this."""
+    return text.startswith("/") and is_field_value(text)
 
 
-def _is_field_value(text: str) -> bool:
+def is_field_value(text: str) -> bool:
+    """Whether this can be the value of a field."""
     return all(letter >= _NO_CONTROL_BELOW and letter != "\x7f" for letter in text)

@@ -164,7 +164,7 @@ class Table:
         if (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and (0 < value <= UNSIGNED_32_MAX or (value == 0 and may_be_zero))
+            and (is_duration(value) or (value == 0 and may_be_zero))
         ):
             return float(value)
         bound = "0 or more" if may_be_zero else "more than 0"
@@ -287,6 +287,11 @@ class Table:
     ) -> _Default:
         self.report.refuse((*self.at(key), index), f"{key} has {_show(item)}; {meant} is meant")
         return default
+
+
+def is_duration(seconds: float) -> bool:
+    """Whether something can take so long; no one waits for 0 seconds."""
+    return 0 < seconds <= UNSIGNED_32_MAX
 
 
 def printable(text: str) -> str:

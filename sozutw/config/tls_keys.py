@@ -1,5 +1,6 @@
 """Read how TLS is spoken: with clients, with backends, and what HSTS tells browsers."""
 
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
@@ -132,15 +133,17 @@ def read_hsts(owner: Table) -> Hsts | None:
             if key != "enabled" and key not in unknown:
                 table.warn(key, f"{key} has no effect beside enabled = false")
     elif hsts.preload:
-        _tell_what_preload_wants(table, hsts)
+        for key, text in preload_wants(hsts):
+            table.warn(key, text)
     return hsts
 
 
-def _tell_what_preload_wants(table: Table, hsts: Hsts) -> None:
+def preload_wants(hsts: Hsts) -> Iterator[tuple[str, str]]:
+    """Yield each key that keeps a host from the lists that come with browsers, and why."""
     if not hsts.include_subdomains:
-        table.warn("preload", "preload is of no use without include_subdomains = true")
+        yield "preload", "preload is of no use without include_subdomains = true"
     if hsts.max_age < PRELOAD_SECONDS_LEAST:
-        table.warn(
+        yield (
             "max_age",
             f"max_age is {hsts.max_age}, and preload asks for at least {PRELOAD_SECONDS_LEAST}",
         )

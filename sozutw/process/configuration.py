@@ -5,8 +5,7 @@ The operator's file, read and judged: one verdict for every command that takes o
 """
 
 import gc
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,14 @@ from sozutw.config.file import load
 from sozutw.config.model import Config
 from sozutw.config.positions import read_positions
 from sozutw.config.problems import Problem, Severity
-from sozutw.config.security import CertificateAndKey, TlsOptions
 from sozutw.config.table import Checks
+from sozutw.control.checks import (
+    check_answer,
+    check_authorities,
+    check_certificate,
+    check_tls_options,
+)
 from sozutw.listen.limits import TooFewDescriptorsError, sessions_possible
-from sozutw.relay.answers import Template, TemplateError
 from sozutw.routing.rules import check_regex
 
 EX_CONFIG = 78
@@ -75,37 +78,6 @@ def _collector_at_rest() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def check_certificate(held: CertificateAndKey) -> str | None:
-    """Say why a certificate cannot be served now, or None."""
-    from sozutw.transport.tls.certificates import check  # noqa: PLC0415  # as below
-
-    return check(held, time.time())
-
-
-def check_authorities(pem: str) -> str | None:
-    """Say why nobody's certificate can be verified with these, or None."""
-    from sozutw.transport.tls import certificates  # noqa: PLC0415  # as below
-
-    return certificates.check_authorities(pem)
-
-
-def check_tls_options(options: TlsOptions) -> tuple[Sequence[str], Sequence[str]]:
-    """Say what cannot be spoken, and what will not be."""
-    # A plain proxy is to do without a TLS library in its memory.
-    from sozutw.transport.tls.names import check_options  # noqa: PLC0415
-
-    return check_options(options)
-
-
-def check_answer(status: str, text: str) -> str | None:
-    """Say what is wrong with a template that is to stand for a status, or None."""
-    try:
-        Template.parse(int(status), text)
-    except TemplateError as error:
-        return str(error)
-    return None
 
 
 def _read(path: str) -> str:

@@ -21,7 +21,7 @@ from sozutw.config.model import InetAddress, WatchedCertificate
 from sozutw.config.pem import fingerprint_of
 from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import RefusedRequestError
-from sozutw.process.configuration import check_certificate
+from sozutw.control.checks import check_certificate
 from sozutw.process.inotify import Inotify, NoInotifyError
 from sozutw.process.paths import Place, read_small_file
 from sozutw.process.ways import Notifier, Ways

@@ -9,6 +9,7 @@ from sozutw.config.hostnames import (
     canonical_pattern,
     is_affinity,
     is_cookie_value,
+    is_name,
     is_token,
 )
 
@@ -137,6 +138,9 @@ def test_tokens_and_cookie_values_are_what_the_rfc_says() -> None:
     assert is_cookie_value("MyApp-0-127.0.0.1:1026")
     assert not is_cookie_value("a;b")
     assert not is_cookie_value("a b")
+    assert is_name("Überall 1")
+    assert not is_name("")
+    assert not is_name("a\nb")
 
 
 def test_a_bare_ipv6_address_hints_at_brackets() -> None:

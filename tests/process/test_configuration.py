@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sozutw.config.security import EXPIRED
-from sozutw.process.configuration import check_certificate, read_configuration
+from sozutw.control.checks import check_certificate
+from sozutw.process.configuration import read_configuration
 from sozutw.transport.tls.selfsigned import make
 
 GOOD = """

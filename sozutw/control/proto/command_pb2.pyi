@@ -261,6 +261,14 @@ class CertificateSummary(_message.Message):
     fingerprint: str
     def __init__(self, domain: _Optional[str] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
+class CertificateUse(_message.Message):
+    __slots__ = ["names", "versions"]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    versions: _containers.RepeatedScalarFieldContainer[TlsVersion]
+    def __init__(self, versions: _Optional[_Iterable[_Union[TlsVersion, str]]] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class CertificatesByAddress(_message.Message):
     __slots__ = ["address", "certificate_summaries"]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -827,24 +835,28 @@ class ListedFrontends(_message.Message):
     def __init__(self, http_frontends: _Optional[_Iterable[_Union[RequestHttpFrontend, _Mapping]]] = ..., https_frontends: _Optional[_Iterable[_Union[RequestHttpFrontend, _Mapping]]] = ..., tcp_frontends: _Optional[_Iterable[_Union[RequestTcpFrontend, _Mapping]]] = ..., udp_frontends: _Optional[_Iterable[_Union[RequestUdpFrontend, _Mapping]]] = ...) -> None: ...
 
 class ListenerExtras(_message.Message):
-    __slots__ = ["back_timeout", "client_auth", "client_authorities", "connect_timeout", "front_timeout", "request_timeout", "trusted_proxies", "tunnel_timeout"]
+    __slots__ = ["back_timeout", "certificate_use", "client_auth", "client_authorities", "connect_timeout", "front_timeout", "request_timeout", "send_tls13_tickets", "trusted_proxies", "tunnel_timeout"]
     BACK_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_USE_FIELD_NUMBER: _ClassVar[int]
     CLIENT_AUTHORITIES_FIELD_NUMBER: _ClassVar[int]
     CLIENT_AUTH_FIELD_NUMBER: _ClassVar[int]
     CONNECT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     FRONT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    SEND_TLS13_TICKETS_FIELD_NUMBER: _ClassVar[int]
     TRUSTED_PROXIES_FIELD_NUMBER: _ClassVar[int]
     TUNNEL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     back_timeout: float
+    certificate_use: CertificateUse
     client_auth: str
     client_authorities: str
     connect_timeout: float
     front_timeout: float
     request_timeout: float
+    send_tls13_tickets: int
     trusted_proxies: _containers.RepeatedScalarFieldContainer[str]
     tunnel_timeout: float
-    def __init__(self, front_timeout: _Optional[float] = ..., back_timeout: _Optional[float] = ..., connect_timeout: _Optional[float] = ..., request_timeout: _Optional[float] = ..., tunnel_timeout: _Optional[float] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., client_auth: _Optional[str] = ..., client_authorities: _Optional[str] = ...) -> None: ...
+    def __init__(self, front_timeout: _Optional[float] = ..., back_timeout: _Optional[float] = ..., connect_timeout: _Optional[float] = ..., request_timeout: _Optional[float] = ..., tunnel_timeout: _Optional[float] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., client_auth: _Optional[str] = ..., client_authorities: _Optional[str] = ..., send_tls13_tickets: _Optional[int] = ..., certificate_use: _Optional[_Union[CertificateUse, _Mapping]] = ...) -> None: ...
 
 class ListenersCount(_message.Message):
     __slots__ = ["http", "tcp", "tls", "udp"]
@@ -1148,8 +1160,16 @@ class ReplaceCertificate(_message.Message):
     old_fingerprint: str
     def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., new_certificate: _Optional[_Union[CertificateAndKey, _Mapping]] = ..., old_fingerprint: _Optional[str] = ..., new_expired_at: _Optional[int] = ...) -> None: ...
 
+class ReplaceDefaultCertificate(_message.Message):
+    __slots__ = ["address", "certificate"]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    address: SocketAddress
+    certificate: CertificateAndKey
+    def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., certificate: _Optional[_Union[CertificateAndKey, _Mapping]] = ...) -> None: ...
+
 class Request(_message.Message):
-    __slots__ = ["Logging", "activate_listener", "add_backend", "add_certificate", "add_cluster", "add_http_frontend", "add_http_listener", "add_https_frontend", "add_https_listener", "add_tcp_frontend", "add_tcp_listener", "add_udp_frontend", "add_udp_listener", "apply_configuration", "batch", "configure_metrics", "count_requests", "deactivate_listener", "explain", "hard_stop", "kill_session", "launch_worker", "list_frontends", "list_listeners", "list_sessions", "list_workers", "load_state", "query_certificates_from_the_state", "query_certificates_from_workers", "query_cluster_by_id", "query_clusters_by_domain", "query_clusters_hashes", "query_health_checks", "query_max_connections_per_ip", "query_metrics", "reload_configuration", "remove_backend", "remove_certificate", "remove_cluster", "remove_health_check", "remove_http_frontend", "remove_https_frontend", "remove_listener", "remove_tcp_frontend", "remove_udp_frontend", "replace_certificate", "return_listen_sockets", "save_state", "save_state_as", "set_health_check", "set_max_connections_per_ip", "set_metric_detail", "soft_stop", "status", "subscribe_events", "update_http_listener", "update_https_listener", "update_tcp_listener", "update_udp_listener", "upgrade_main", "upgrade_worker"]
+    __slots__ = ["Logging", "activate_listener", "add_backend", "add_certificate", "add_cluster", "add_http_frontend", "add_http_listener", "add_https_frontend", "add_https_listener", "add_tcp_frontend", "add_tcp_listener", "add_udp_frontend", "add_udp_listener", "apply_configuration", "batch", "configure_metrics", "count_requests", "deactivate_listener", "explain", "hard_stop", "kill_session", "launch_worker", "list_frontends", "list_listeners", "list_sessions", "list_workers", "load_state", "query_certificates_from_the_state", "query_certificates_from_workers", "query_cluster_by_id", "query_clusters_by_domain", "query_clusters_hashes", "query_health_checks", "query_max_connections_per_ip", "query_metrics", "reload_configuration", "remove_backend", "remove_certificate", "remove_cluster", "remove_health_check", "remove_http_frontend", "remove_https_frontend", "remove_listener", "remove_tcp_frontend", "remove_udp_frontend", "replace_certificate", "replace_default_certificate", "return_listen_sockets", "save_state", "save_state_as", "set_health_check", "set_max_connections_per_ip", "set_metric_detail", "soft_stop", "status", "subscribe_events", "update_http_listener", "update_https_listener", "update_tcp_listener", "update_udp_listener", "upgrade_main", "upgrade_worker"]
     ACTIVATE_LISTENER_FIELD_NUMBER: _ClassVar[int]
     ADD_BACKEND_FIELD_NUMBER: _ClassVar[int]
     ADD_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
@@ -1197,6 +1217,7 @@ class Request(_message.Message):
     REMOVE_TCP_FRONTEND_FIELD_NUMBER: _ClassVar[int]
     REMOVE_UDP_FRONTEND_FIELD_NUMBER: _ClassVar[int]
     REPLACE_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_DEFAULT_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_LISTEN_SOCKETS_FIELD_NUMBER: _ClassVar[int]
     SAVE_STATE_AS_FIELD_NUMBER: _ClassVar[int]
     SAVE_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -1257,6 +1278,7 @@ class Request(_message.Message):
     remove_tcp_frontend: RequestTcpFrontend
     remove_udp_frontend: RequestUdpFrontend
     replace_certificate: ReplaceCertificate
+    replace_default_certificate: ReplaceDefaultCertificate
     return_listen_sockets: ReturnListenSockets
     save_state: str
     save_state_as: SaveState
@@ -1272,7 +1294,7 @@ class Request(_message.Message):
     update_udp_listener: UpdateUdpListenerConfig
     upgrade_main: UpgradeMain
     upgrade_worker: int
-    def __init__(self, save_state: _Optional[str] = ..., load_state: _Optional[str] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., list_frontends: _Optional[_Union[FrontendFilters, _Mapping]] = ..., list_listeners: _Optional[_Union[ListListeners, _Mapping]] = ..., launch_worker: _Optional[str] = ..., upgrade_main: _Optional[_Union[UpgradeMain, _Mapping]] = ..., upgrade_worker: _Optional[int] = ..., subscribe_events: _Optional[_Union[SubscribeEvents, _Mapping]] = ..., reload_configuration: _Optional[str] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., add_cluster: _Optional[_Union[Cluster, _Mapping]] = ..., remove_cluster: _Optional[str] = ..., add_http_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., remove_http_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., add_https_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., remove_https_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., add_certificate: _Optional[_Union[AddCertificate, _Mapping]] = ..., replace_certificate: _Optional[_Union[ReplaceCertificate, _Mapping]] = ..., remove_certificate: _Optional[_Union[RemoveCertificate, _Mapping]] = ..., add_tcp_frontend: _Optional[_Union[RequestTcpFrontend, _Mapping]] = ..., remove_tcp_frontend: _Optional[_Union[RequestTcpFrontend, _Mapping]] = ..., add_backend: _Optional[_Union[AddBackend, _Mapping]] = ..., remove_backend: _Optional[_Union[RemoveBackend, _Mapping]] = ..., add_http_listener: _Optional[_Union[HttpListenerConfig, _Mapping]] = ..., add_https_listener: _Optional[_Union[HttpsListenerConfig, _Mapping]] = ..., add_tcp_listener: _Optional[_Union[TcpListenerConfig, _Mapping]] = ..., remove_listener: _Optional[_Union[RemoveListener, _Mapping]] = ..., activate_listener: _Optional[_Union[ActivateListener, _Mapping]] = ..., deactivate_listener: _Optional[_Union[DeactivateListener, _Mapping]] = ..., query_cluster_by_id: _Optional[str] = ..., query_clusters_by_domain: _Optional[_Union[QueryClusterByDomain, _Mapping]] = ..., query_clusters_hashes: _Optional[_Union[QueryClustersHashes, _Mapping]] = ..., query_metrics: _Optional[_Union[QueryMetricsOptions, _Mapping]] = ..., soft_stop: _Optional[_Union[SoftStop, _Mapping]] = ..., hard_stop: _Optional[_Union[HardStop, _Mapping]] = ..., configure_metrics: _Optional[_Union[MetricsConfiguration, str]] = ..., Logging: _Optional[str] = ..., return_listen_sockets: _Optional[_Union[ReturnListenSockets, _Mapping]] = ..., query_certificates_from_the_state: _Optional[_Union[QueryCertificatesFilters, _Mapping]] = ..., query_certificates_from_workers: _Optional[_Union[QueryCertificatesFilters, _Mapping]] = ..., count_requests: _Optional[_Union[CountRequests, _Mapping]] = ..., update_http_listener: _Optional[_Union[UpdateHttpListenerConfig, _Mapping]] = ..., update_https_listener: _Optional[_Union[UpdateHttpsListenerConfig, _Mapping]] = ..., update_tcp_listener: _Optional[_Union[UpdateTcpListenerConfig, _Mapping]] = ..., set_max_connections_per_ip: _Optional[int] = ..., query_max_connections_per_ip: _Optional[_Union[QueryMaxConnectionsPerIp, _Mapping]] = ..., set_health_check: _Optional[_Union[SetHealthCheck, _Mapping]] = ..., remove_health_check: _Optional[str] = ..., query_health_checks: _Optional[_Union[QueryHealthChecks, _Mapping]] = ..., set_metric_detail: _Optional[_Union[SetMetricDetail, _Mapping]] = ..., add_udp_listener: _Optional[_Union[UdpListenerConfig, _Mapping]] = ..., update_udp_listener: _Optional[_Union[UpdateUdpListenerConfig, _Mapping]] = ..., add_udp_frontend: _Optional[_Union[RequestUdpFrontend, _Mapping]] = ..., remove_udp_frontend: _Optional[_Union[RequestUdpFrontend, _Mapping]] = ..., explain: _Optional[_Union[Explain, _Mapping]] = ..., list_sessions: _Optional[_Union[ListSessions, _Mapping]] = ..., kill_session: _Optional[int] = ..., apply_configuration: _Optional[_Union[ApplyConfiguration, _Mapping]] = ..., save_state_as: _Optional[_Union[SaveState, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    def __init__(self, save_state: _Optional[str] = ..., load_state: _Optional[str] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., list_frontends: _Optional[_Union[FrontendFilters, _Mapping]] = ..., list_listeners: _Optional[_Union[ListListeners, _Mapping]] = ..., launch_worker: _Optional[str] = ..., upgrade_main: _Optional[_Union[UpgradeMain, _Mapping]] = ..., upgrade_worker: _Optional[int] = ..., subscribe_events: _Optional[_Union[SubscribeEvents, _Mapping]] = ..., reload_configuration: _Optional[str] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., add_cluster: _Optional[_Union[Cluster, _Mapping]] = ..., remove_cluster: _Optional[str] = ..., add_http_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., remove_http_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., add_https_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., remove_https_frontend: _Optional[_Union[RequestHttpFrontend, _Mapping]] = ..., add_certificate: _Optional[_Union[AddCertificate, _Mapping]] = ..., replace_certificate: _Optional[_Union[ReplaceCertificate, _Mapping]] = ..., remove_certificate: _Optional[_Union[RemoveCertificate, _Mapping]] = ..., add_tcp_frontend: _Optional[_Union[RequestTcpFrontend, _Mapping]] = ..., remove_tcp_frontend: _Optional[_Union[RequestTcpFrontend, _Mapping]] = ..., add_backend: _Optional[_Union[AddBackend, _Mapping]] = ..., remove_backend: _Optional[_Union[RemoveBackend, _Mapping]] = ..., add_http_listener: _Optional[_Union[HttpListenerConfig, _Mapping]] = ..., add_https_listener: _Optional[_Union[HttpsListenerConfig, _Mapping]] = ..., add_tcp_listener: _Optional[_Union[TcpListenerConfig, _Mapping]] = ..., remove_listener: _Optional[_Union[RemoveListener, _Mapping]] = ..., activate_listener: _Optional[_Union[ActivateListener, _Mapping]] = ..., deactivate_listener: _Optional[_Union[DeactivateListener, _Mapping]] = ..., query_cluster_by_id: _Optional[str] = ..., query_clusters_by_domain: _Optional[_Union[QueryClusterByDomain, _Mapping]] = ..., query_clusters_hashes: _Optional[_Union[QueryClustersHashes, _Mapping]] = ..., query_metrics: _Optional[_Union[QueryMetricsOptions, _Mapping]] = ..., soft_stop: _Optional[_Union[SoftStop, _Mapping]] = ..., hard_stop: _Optional[_Union[HardStop, _Mapping]] = ..., configure_metrics: _Optional[_Union[MetricsConfiguration, str]] = ..., Logging: _Optional[str] = ..., return_listen_sockets: _Optional[_Union[ReturnListenSockets, _Mapping]] = ..., query_certificates_from_the_state: _Optional[_Union[QueryCertificatesFilters, _Mapping]] = ..., query_certificates_from_workers: _Optional[_Union[QueryCertificatesFilters, _Mapping]] = ..., count_requests: _Optional[_Union[CountRequests, _Mapping]] = ..., update_http_listener: _Optional[_Union[UpdateHttpListenerConfig, _Mapping]] = ..., update_https_listener: _Optional[_Union[UpdateHttpsListenerConfig, _Mapping]] = ..., update_tcp_listener: _Optional[_Union[UpdateTcpListenerConfig, _Mapping]] = ..., set_max_connections_per_ip: _Optional[int] = ..., query_max_connections_per_ip: _Optional[_Union[QueryMaxConnectionsPerIp, _Mapping]] = ..., set_health_check: _Optional[_Union[SetHealthCheck, _Mapping]] = ..., remove_health_check: _Optional[str] = ..., query_health_checks: _Optional[_Union[QueryHealthChecks, _Mapping]] = ..., set_metric_detail: _Optional[_Union[SetMetricDetail, _Mapping]] = ..., add_udp_listener: _Optional[_Union[UdpListenerConfig, _Mapping]] = ..., update_udp_listener: _Optional[_Union[UpdateUdpListenerConfig, _Mapping]] = ..., add_udp_frontend: _Optional[_Union[RequestUdpFrontend, _Mapping]] = ..., remove_udp_frontend: _Optional[_Union[RequestUdpFrontend, _Mapping]] = ..., explain: _Optional[_Union[Explain, _Mapping]] = ..., list_sessions: _Optional[_Union[ListSessions, _Mapping]] = ..., kill_session: _Optional[int] = ..., apply_configuration: _Optional[_Union[ApplyConfiguration, _Mapping]] = ..., save_state_as: _Optional[_Union[SaveState, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., replace_default_certificate: _Optional[_Union[ReplaceDefaultCertificate, _Mapping]] = ...) -> None: ...
 
 class RequestCounts(_message.Message):
     __slots__ = ["map"]
@@ -1661,7 +1683,7 @@ class Uint128(_message.Message):
     def __init__(self, low: _Optional[int] = ..., high: _Optional[int] = ...) -> None: ...
 
 class UpdateHttpListenerConfig(_message.Message):
-    __slots__ = ["address", "answers", "back_timeout", "connect_timeout", "elide_x_real_ip", "expect_proxy", "front_timeout", "h2_graceful_shutdown_deadline_seconds", "h2_initial_connection_window", "h2_max_concurrent_streams", "h2_max_continuation_frames", "h2_max_empty_data_per_window", "h2_max_glitch_count", "h2_max_header_fields", "h2_max_header_list_size", "h2_max_header_table_size", "h2_max_ping_per_window", "h2_max_rst_stream_abusive_lifetime", "h2_max_rst_stream_emitted_lifetime", "h2_max_rst_stream_lifetime", "h2_max_rst_stream_per_window", "h2_max_settings_per_window", "h2_max_window_update_stream0_per_window", "h2_stream_idle_timeout_seconds", "h2_stream_shrink_ratio", "http_answers", "public_address", "request_timeout", "send_x_real_ip", "sozu_id_header", "sticky_name"]
+    __slots__ = ["address", "answers", "back_timeout", "connect_timeout", "elide_x_real_ip", "expect_proxy", "extras", "front_timeout", "h2_graceful_shutdown_deadline_seconds", "h2_initial_connection_window", "h2_max_concurrent_streams", "h2_max_continuation_frames", "h2_max_empty_data_per_window", "h2_max_glitch_count", "h2_max_header_fields", "h2_max_header_list_size", "h2_max_header_table_size", "h2_max_ping_per_window", "h2_max_rst_stream_abusive_lifetime", "h2_max_rst_stream_emitted_lifetime", "h2_max_rst_stream_lifetime", "h2_max_rst_stream_per_window", "h2_max_settings_per_window", "h2_max_window_update_stream0_per_window", "h2_stream_idle_timeout_seconds", "h2_stream_shrink_ratio", "http_answers", "public_address", "request_timeout", "send_x_real_ip", "sozu_id_header", "sticky_name"]
     class AnswersEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1675,6 +1697,7 @@ class UpdateHttpListenerConfig(_message.Message):
     CONNECT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     ELIDE_X_REAL_IP_FIELD_NUMBER: _ClassVar[int]
     EXPECT_PROXY_FIELD_NUMBER: _ClassVar[int]
+    EXTRAS_FIELD_NUMBER: _ClassVar[int]
     FRONT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     H2_GRACEFUL_SHUTDOWN_DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     H2_INITIAL_CONNECTION_WINDOW_FIELD_NUMBER: _ClassVar[int]
@@ -1706,6 +1729,7 @@ class UpdateHttpListenerConfig(_message.Message):
     connect_timeout: int
     elide_x_real_ip: bool
     expect_proxy: bool
+    extras: ListenerExtras
     front_timeout: int
     h2_graceful_shutdown_deadline_seconds: int
     h2_initial_connection_window: int
@@ -1731,10 +1755,10 @@ class UpdateHttpListenerConfig(_message.Message):
     send_x_real_ip: bool
     sozu_id_header: str
     sticky_name: str
-    def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., public_address: _Optional[_Union[SocketAddress, _Mapping]] = ..., expect_proxy: bool = ..., sticky_name: _Optional[str] = ..., front_timeout: _Optional[int] = ..., back_timeout: _Optional[int] = ..., connect_timeout: _Optional[int] = ..., request_timeout: _Optional[int] = ..., http_answers: _Optional[_Union[CustomHttpAnswers, _Mapping]] = ..., h2_max_rst_stream_per_window: _Optional[int] = ..., h2_max_ping_per_window: _Optional[int] = ..., h2_max_settings_per_window: _Optional[int] = ..., h2_max_empty_data_per_window: _Optional[int] = ..., h2_max_continuation_frames: _Optional[int] = ..., h2_max_glitch_count: _Optional[int] = ..., h2_initial_connection_window: _Optional[int] = ..., h2_max_concurrent_streams: _Optional[int] = ..., h2_stream_shrink_ratio: _Optional[int] = ..., h2_max_rst_stream_lifetime: _Optional[int] = ..., h2_max_rst_stream_abusive_lifetime: _Optional[int] = ..., h2_max_rst_stream_emitted_lifetime: _Optional[int] = ..., h2_max_header_list_size: _Optional[int] = ..., h2_max_header_table_size: _Optional[int] = ..., h2_stream_idle_timeout_seconds: _Optional[int] = ..., h2_graceful_shutdown_deadline_seconds: _Optional[int] = ..., h2_max_window_update_stream0_per_window: _Optional[int] = ..., sozu_id_header: _Optional[str] = ..., answers: _Optional[_Mapping[str, str]] = ..., elide_x_real_ip: bool = ..., send_x_real_ip: bool = ..., h2_max_header_fields: _Optional[int] = ...) -> None: ...
+    def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., public_address: _Optional[_Union[SocketAddress, _Mapping]] = ..., expect_proxy: bool = ..., sticky_name: _Optional[str] = ..., front_timeout: _Optional[int] = ..., back_timeout: _Optional[int] = ..., connect_timeout: _Optional[int] = ..., request_timeout: _Optional[int] = ..., http_answers: _Optional[_Union[CustomHttpAnswers, _Mapping]] = ..., h2_max_rst_stream_per_window: _Optional[int] = ..., h2_max_ping_per_window: _Optional[int] = ..., h2_max_settings_per_window: _Optional[int] = ..., h2_max_empty_data_per_window: _Optional[int] = ..., h2_max_continuation_frames: _Optional[int] = ..., h2_max_glitch_count: _Optional[int] = ..., h2_initial_connection_window: _Optional[int] = ..., h2_max_concurrent_streams: _Optional[int] = ..., h2_stream_shrink_ratio: _Optional[int] = ..., h2_max_rst_stream_lifetime: _Optional[int] = ..., h2_max_rst_stream_abusive_lifetime: _Optional[int] = ..., h2_max_rst_stream_emitted_lifetime: _Optional[int] = ..., h2_max_header_list_size: _Optional[int] = ..., h2_max_header_table_size: _Optional[int] = ..., h2_stream_idle_timeout_seconds: _Optional[int] = ..., h2_graceful_shutdown_deadline_seconds: _Optional[int] = ..., h2_max_window_update_stream0_per_window: _Optional[int] = ..., sozu_id_header: _Optional[str] = ..., answers: _Optional[_Mapping[str, str]] = ..., elide_x_real_ip: bool = ..., send_x_real_ip: bool = ..., h2_max_header_fields: _Optional[int] = ..., extras: _Optional[_Union[ListenerExtras, _Mapping]] = ...) -> None: ...
 
 class UpdateHttpsListenerConfig(_message.Message):
-    __slots__ = ["address", "alpn_protocols", "answers", "back_timeout", "connect_timeout", "disable_http11", "elide_x_real_ip", "expect_proxy", "front_timeout", "h2_graceful_shutdown_deadline_seconds", "h2_initial_connection_window", "h2_max_concurrent_streams", "h2_max_continuation_frames", "h2_max_empty_data_per_window", "h2_max_glitch_count", "h2_max_header_fields", "h2_max_header_list_size", "h2_max_header_table_size", "h2_max_ping_per_window", "h2_max_rst_stream_abusive_lifetime", "h2_max_rst_stream_emitted_lifetime", "h2_max_rst_stream_lifetime", "h2_max_rst_stream_per_window", "h2_max_settings_per_window", "h2_max_window_update_stream0_per_window", "h2_stream_idle_timeout_seconds", "h2_stream_shrink_ratio", "hsts", "http_answers", "public_address", "request_timeout", "send_x_real_ip", "sozu_id_header", "sticky_name", "strict_sni_binding"]
+    __slots__ = ["address", "alpn_protocols", "answers", "back_timeout", "connect_timeout", "disable_http11", "elide_x_real_ip", "expect_proxy", "extras", "front_timeout", "h2_graceful_shutdown_deadline_seconds", "h2_initial_connection_window", "h2_max_concurrent_streams", "h2_max_continuation_frames", "h2_max_empty_data_per_window", "h2_max_glitch_count", "h2_max_header_fields", "h2_max_header_list_size", "h2_max_header_table_size", "h2_max_ping_per_window", "h2_max_rst_stream_abusive_lifetime", "h2_max_rst_stream_emitted_lifetime", "h2_max_rst_stream_lifetime", "h2_max_rst_stream_per_window", "h2_max_settings_per_window", "h2_max_window_update_stream0_per_window", "h2_stream_idle_timeout_seconds", "h2_stream_shrink_ratio", "hsts", "http_answers", "public_address", "request_timeout", "send_x_real_ip", "sozu_id_header", "sticky_name", "strict_sni_binding"]
     class AnswersEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1750,6 +1774,7 @@ class UpdateHttpsListenerConfig(_message.Message):
     DISABLE_HTTP11_FIELD_NUMBER: _ClassVar[int]
     ELIDE_X_REAL_IP_FIELD_NUMBER: _ClassVar[int]
     EXPECT_PROXY_FIELD_NUMBER: _ClassVar[int]
+    EXTRAS_FIELD_NUMBER: _ClassVar[int]
     FRONT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     H2_GRACEFUL_SHUTDOWN_DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     H2_INITIAL_CONNECTION_WINDOW_FIELD_NUMBER: _ClassVar[int]
@@ -1785,6 +1810,7 @@ class UpdateHttpsListenerConfig(_message.Message):
     disable_http11: bool
     elide_x_real_ip: bool
     expect_proxy: bool
+    extras: ListenerExtras
     front_timeout: int
     h2_graceful_shutdown_deadline_seconds: int
     h2_initial_connection_window: int
@@ -1812,7 +1838,7 @@ class UpdateHttpsListenerConfig(_message.Message):
     sozu_id_header: str
     sticky_name: str
     strict_sni_binding: bool
-    def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., public_address: _Optional[_Union[SocketAddress, _Mapping]] = ..., expect_proxy: bool = ..., sticky_name: _Optional[str] = ..., front_timeout: _Optional[int] = ..., back_timeout: _Optional[int] = ..., connect_timeout: _Optional[int] = ..., request_timeout: _Optional[int] = ..., http_answers: _Optional[_Union[CustomHttpAnswers, _Mapping]] = ..., alpn_protocols: _Optional[_Union[AlpnProtocols, _Mapping]] = ..., strict_sni_binding: bool = ..., disable_http11: bool = ..., h2_max_rst_stream_per_window: _Optional[int] = ..., h2_max_ping_per_window: _Optional[int] = ..., h2_max_settings_per_window: _Optional[int] = ..., h2_max_empty_data_per_window: _Optional[int] = ..., h2_max_continuation_frames: _Optional[int] = ..., h2_max_glitch_count: _Optional[int] = ..., h2_initial_connection_window: _Optional[int] = ..., h2_max_concurrent_streams: _Optional[int] = ..., h2_stream_shrink_ratio: _Optional[int] = ..., h2_max_rst_stream_lifetime: _Optional[int] = ..., h2_max_rst_stream_abusive_lifetime: _Optional[int] = ..., h2_max_rst_stream_emitted_lifetime: _Optional[int] = ..., h2_max_header_list_size: _Optional[int] = ..., h2_max_header_table_size: _Optional[int] = ..., h2_stream_idle_timeout_seconds: _Optional[int] = ..., h2_graceful_shutdown_deadline_seconds: _Optional[int] = ..., h2_max_window_update_stream0_per_window: _Optional[int] = ..., sozu_id_header: _Optional[str] = ..., answers: _Optional[_Mapping[str, str]] = ..., elide_x_real_ip: bool = ..., send_x_real_ip: bool = ..., hsts: _Optional[_Union[HstsConfig, _Mapping]] = ..., h2_max_header_fields: _Optional[int] = ...) -> None: ...
+    def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., public_address: _Optional[_Union[SocketAddress, _Mapping]] = ..., expect_proxy: bool = ..., sticky_name: _Optional[str] = ..., front_timeout: _Optional[int] = ..., back_timeout: _Optional[int] = ..., connect_timeout: _Optional[int] = ..., request_timeout: _Optional[int] = ..., http_answers: _Optional[_Union[CustomHttpAnswers, _Mapping]] = ..., alpn_protocols: _Optional[_Union[AlpnProtocols, _Mapping]] = ..., strict_sni_binding: bool = ..., disable_http11: bool = ..., h2_max_rst_stream_per_window: _Optional[int] = ..., h2_max_ping_per_window: _Optional[int] = ..., h2_max_settings_per_window: _Optional[int] = ..., h2_max_empty_data_per_window: _Optional[int] = ..., h2_max_continuation_frames: _Optional[int] = ..., h2_max_glitch_count: _Optional[int] = ..., h2_initial_connection_window: _Optional[int] = ..., h2_max_concurrent_streams: _Optional[int] = ..., h2_stream_shrink_ratio: _Optional[int] = ..., h2_max_rst_stream_lifetime: _Optional[int] = ..., h2_max_rst_stream_abusive_lifetime: _Optional[int] = ..., h2_max_rst_stream_emitted_lifetime: _Optional[int] = ..., h2_max_header_list_size: _Optional[int] = ..., h2_max_header_table_size: _Optional[int] = ..., h2_stream_idle_timeout_seconds: _Optional[int] = ..., h2_graceful_shutdown_deadline_seconds: _Optional[int] = ..., h2_max_window_update_stream0_per_window: _Optional[int] = ..., sozu_id_header: _Optional[str] = ..., answers: _Optional[_Mapping[str, str]] = ..., elide_x_real_ip: bool = ..., send_x_real_ip: bool = ..., hsts: _Optional[_Union[HstsConfig, _Mapping]] = ..., h2_max_header_fields: _Optional[int] = ..., extras: _Optional[_Union[ListenerExtras, _Mapping]] = ...) -> None: ...
 
 class UpdateTcpListenerConfig(_message.Message):
     __slots__ = ["address", "back_timeout", "connect_timeout", "expect_proxy", "front_timeout", "public_address"]

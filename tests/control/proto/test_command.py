@@ -79,6 +79,9 @@ def test_the_generated_module_is_what_the_file_says(tmp_path: Path) -> None:
     if shutil.which("protoc") is None and not os.environ.get("CI"):
         pytest.skip("no protoc")
     subprocess.run([str(ROOT / "scripts" / "protocol"), str(tmp_path)], check=True, timeout=60)
+    for folder in ("sozutw", "sozutw/control", "sozutw/control/proto"):
+        # Else an installed package of this name would be the one that is imported.
+        (tmp_path / folder / "__init__.py").touch()
     program = (
         "from sozutw.control.proto import command_pb2 as made; "
         "print(made.DESCRIPTOR.serialized_pb.hex())"
