@@ -4,11 +4,11 @@ import json
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import Enum
-from typing import Any, Final
+from threading import Lock, Timer
+from typing import Any, Final, Self
 
 import click
 
@@ -69,7 +69,7 @@ class Proxy:
     def ask(self, request: pb.Request) -> pb.Response:
         """Return the answer to a request; NotDoneError if it is a refusal, or if there is none."""
         progress = Progress() if self.tells_progress else None
-        with self.reached():
+        with self.reached(), progress or nullcontext():
             for response in self._client.ask(request):
                 if response.status != pb.PROCESSING:
                     return self._accepted(response)
@@ -112,17 +112,39 @@ class Proxy:
 
 
 class Progress:
-    """Tells on stderr how far the proxy is, if that is worth a reader's time."""
+    """
+    Tells on stderr how far the proxy is, if that is worth a reader's time.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began = clock()
+    At a terminal it is, at once; elsewhere once a second has passed.
+    """
+
+    def __init__(self, timer: Callable[[float, Callable[[], None]], Timer] = Timer) -> None:
         self._untold: list[str] = []
+        self._is_quiet = not sys.stderr.isatty()
+        self._lock = Lock()
+        self._timer = timer(QUIET_SECONDS, self._second_passed)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._timer.cancel()
 
     def told(self, text: str) -> None:
         """The proxy said how far it is."""
-        self._untold.append(printable_lines(text))
-        if sys.stderr.isatty() or self._clock() - self._began > QUIET_SECONDS:
+        with self._lock:
+            self._untold.append(printable_lines(text))
+            self._tell()
+
+    def _second_passed(self) -> None:
+        with self._lock:
+            self._is_quiet = False
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._is_quiet:
             for line in self._untold:
                 click.echo(line, err=True)
             self._untold.clear()

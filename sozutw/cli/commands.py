@@ -42,6 +42,7 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["-c", "--config"],
             metavar="FILE",
+            type=click.Path(),
             expose_value=False,
             callback=_kept_as(CONFIG),
             help="The configuration of the proxy, which says where its command socket is. "
@@ -50,6 +51,7 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["-s", "--socket"],
             metavar="PATH",
+            type=click.Path(),
             expose_value=False,
             callback=_kept_as(SOCKET),
             help="The command socket itself; no file is read then. SOZUTW_SOCKET if not given.",

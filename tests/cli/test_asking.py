@@ -4,7 +4,9 @@ import io
 import json
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -120,17 +122,44 @@ def test_how_long_an_answer_is_waited_for(
         assert Proxy(ctx, patience).timeout == seconds
 
 
-def test_progress_is_told_of_what_takes_longer_than_a_second(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    times = iter([0.0, 0.5, 1.5, 1.6])
-    progress = Progress(lambda: next(times))
-    progress.told("one")
-    assert capsys.readouterr().err == ""
-    progress.told("two\x1b")
-    assert capsys.readouterr().err == "one\ntwo\ufffd\n"
-    progress.told("three")
-    assert capsys.readouterr() == ("", "three\n")
+class Second:
+    """A timer of which the test says when its time has come."""
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        assert seconds == 1.0
+        self.passed = call
+        self.daemon = False
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        self.said.append("start")
+
+    def cancel(self) -> None:
+        self.said.append("cancel")
+
+
+def waiting() -> tuple[Progress, Second]:
+    made: list[Second] = []
+
+    def timer(seconds: float, call: Callable[[], None]) -> Any:
+        made.append(Second(seconds, call))
+        return made[0]
+
+    return Progress(timer), made[0]
+
+
+def test_progress_is_told_once_a_second_has_passed(capsys: pytest.CaptureFixture[str]) -> None:
+    progress, second = waiting()
+    with progress:
+        progress.told("one")
+        progress.told("two\x1b")
+        assert capsys.readouterr().err == ""
+        second.passed()
+        assert capsys.readouterr() == ("", "one\ntwo\ufffd\n")
+        progress.told("three")
+        assert capsys.readouterr() == ("", "three\n")
+    assert second.said == ["start", "cancel"]
+    assert second.daemon
 
 
 class Terminal(io.StringIO):
@@ -141,7 +170,8 @@ class Terminal(io.StringIO):
 def test_progress_is_told_at_once_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    Progress(lambda: 0.0).told("one")
+    progress, _ = waiting()
+    progress.told("one")
     assert terminal.getvalue() == "one\n"
 
 
