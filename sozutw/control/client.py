@@ -202,7 +202,7 @@ class Client(Orders[pb.Response]):
                 if sock is not self._socket:
                     raise BrokenChannelError(self.path, "it was closed, or asked something else")
                 message = self._message(sock, _Deadline(self.path, seconds))
-                response = pb.Response.FromString(message)
+                response = read_response(message)
                 is_last = response.status != pb.PROCESSING
                 self._is_under_way = not is_last
                 yield response
@@ -234,6 +234,14 @@ class Client(Orders[pb.Response]):
         asked = poll()
         asked.register(self._socket, POLLIN)
         return bool(asked.poll(0))
+
+
+def read_response(message: bytes) -> pb.Response:
+    """Return the response in ``message``; raises DecodeError."""
+    response = pb.Response.FromString(message)
+    if not response.IsInitialized():
+        raise DecodeError("its status or its text is missing")
+    return response
 
 
 class _Deadline:

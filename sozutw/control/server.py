@@ -82,14 +82,13 @@ class CommandService(Service):
     @override
     def stopService(self) -> "Deferred[None]":
         super().stopService()
-        if self._acceptor is not None:
-            self._acceptor.close()  # and the socket with it
-            self._acceptor = None
-        elif self._file is not None:
-            self._file.sock.close()
         if self._file is not None:
             self._remove(self._file)
-            self._file = None
+            if self._acceptor is not None:
+                self._acceptor.close()  # and the socket with it
+            else:
+                self._file.sock.close()
+            self._file = self._acceptor = None
         for client in tuple(self._clients):
             client.finish()
         if not self._clients:

@@ -57,7 +57,12 @@ class SocketFile:
         self._identity = (found.st_dev, found.st_ino)
 
     def remove(self) -> None:
-        """Remove the file, unless another one has its name now; raises OSError if it cannot be."""
+        """
+        Remove the file, unless another one has its name now; raises OSError if it cannot be.
+
+        To be called while the socket is open: so long no other file can have its inode.
+        """
+        assert self.sock.fileno() >= 0
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -321,8 +322,12 @@ class TestSlowClients(SynchronousTestCase):
         for _ in range(BACKLOG_BYTES_MAX // size + 1):
             tell(EVENT)
         assert not place.transport.disconnected
-        for _ in range(3):
-            tell(EVENT)
+        with capturedLogs() as logged:
+            for _ in range(3):
+                tell(EVENT)
+        (warning,) = logged
+        assert warning["log_level"] == LogLevel.warn
+        assert "does not fetch its events" in formatEvent(warning)
         assert place.transport.disconnected
         assert len(place.transport.value()) < BACKLOG_BYTES_MAX + 2 * size
         # Not while the desk tells, which may be walking through its subscribers.
