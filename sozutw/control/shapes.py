@@ -1,5 +1,6 @@
 """What JSON must look like to become a message of a kind, and the message that it becomes."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -33,7 +34,7 @@ _WHOLE_NUMBERS: Final = {
     FieldDescriptor.TYPE_FIXED32: (0, 2**32 - 1),
     FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
 }
-_INFINITY: Final = float("inf")
+_FLOAT_MAX: Final = sys.float_info.max
 _SHOWN_MAX: Final = 60
 
 
@@ -240,7 +241,11 @@ def _bytes(value: Any) -> bytes:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _INFINITY:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not abs(value) <= _FLOAT_MAX
+    ):
         raise _other(value, "a number")
     return float(value)
 

@@ -88,7 +88,6 @@ def request_of(message: pb.Request, *, skip_unsupported: bool = False) -> Order:
     ``skip_unsupported`` that is raised only where nothing of it can be served, as when a file is
     read so.
     """
-    soundness.check(message)
     verb = message.WhichOneof("request_type")
     if verb is None:
         raise RefusedRequestError("the request asks for nothing")
@@ -99,6 +98,7 @@ def request_of(message: pb.Request, *, skip_unsupported: bool = False) -> Order:
         raise RefusedRequestError(
             f"{verb} changes nothing of the configuration; an order that does is meant"
         )
+    soundness.check(message)
     return read(getattr(message, verb), skip_unsupported)
 
 
