@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 from typing_extensions import override
 
+from sozutw.cli import values
 from sozutw.cli.outcome import error_as_json, exit_status_of
 
 CONFIG: Final = "sozutw.config"
@@ -59,7 +60,7 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["-t", "--timeout"],
             metavar="MS",
-            type=click.IntRange(min=0),
+            type=values.NUMBER,
             expose_value=False,
             callback=_kept_as(TIMEOUT),
             help="How many milliseconds to wait for the proxy; 0 is without limit. "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from sozutw.cli import values
 from sozutw.cli.asking import carry_out
 from sozutw.cli.commands import Group, examples
 from sozutw.control.proto import command_pb2 as pb
@@ -15,7 +16,7 @@ def connection_limit() -> None:
 
 
 @connection_limit.command("set", epilog=examples("sozutw connection-limit set 100 -c sozutw.toml"))
-@click.argument("limit", type=click.IntRange(0, 2**64 - 1))
+@click.argument("limit", metavar="LIMIT", type=values.whole_number(bits=64))
 def set_(limit: int) -> None:
     """
     Set the limit for all clusters that have none of their own.

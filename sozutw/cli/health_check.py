@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import click
 
-from sozutw.cli import spelling
+from sozutw.cli import spelling, values
 from sozutw.cli.asking import carry_out, screen_width
 from sozutw.cli.commands import Group, examples
 from sozutw.cli.tables import columns, table
 from sozutw.control.proto import command_pb2 as pb
 
-_AT_LEAST_ONE = click.IntRange(1, 2**32 - 1)
+_AT_LEAST_ONE = values.whole_number(1)
 
 
 def _id(meaning: str, *, is_required: bool = True) -> click.Option:
@@ -39,7 +39,7 @@ def health_check() -> None:
 @click.option(
     "--mode",
     type=click.Choice(["http", "tcp"]),
-    help="tcp is --tcp, http is not: the words of Sōzu from 2.2 on.",
+    help="tcp is --tcp, http is not: the words of Sōzu from 2.3 on.",
 )
 @click.option(
     "--interval",
@@ -95,7 +95,7 @@ def set_(  # noqa: PLR0913, PLR0917  # an option each
     """
     Set how the backends of a cluster are checked, or change it.
 
-    How long a check may take is --probe-timeout, as with Sōzu from 2.2 on; -t and --timeout are
+    How long a check may take is --probe-timeout, as with Sōzu from 2.3 on; -t and --timeout are
     for this command, as everywhere.
     """
     if tcp and mode == "http":

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import click
 
+from sozutw.cli import values
 from sozutw.control.proto import command_pb2 as pb
 
 YEAR_SECONDS: Final = 31_536_000
@@ -15,7 +16,7 @@ def hsts_options() -> list[click.Parameter]:
         click.Option(
             ["--hsts-max-age"],
             metavar="S",
-            type=click.IntRange(0, 2**32 - 1),
+            type=values.NUMBER,
             help="Tell browsers to come by HTTPS only, for so many seconds; a year if only another "
             "--hsts option is given. 0 has them forget it.",
         ),

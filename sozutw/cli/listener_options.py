@@ -64,14 +64,14 @@ def public_address_option() -> click.Option:
 def seconds_options(names: Sequence[str]) -> list[click.Parameter]:
     """Return the timeouts of these names."""
     return [
-        click.Option([flag(name)], metavar="S", type=values.SECONDS, help=TIMEOUTS[name])
+        click.Option([flag(name)], metavar="S", type=values.NUMBER, help=TIMEOUTS[name])
         for name in names
     ]
 
 
 def number_option(name: str, meaning: str, *, bits: int = 32) -> click.Option:
     """Return an option whose value is a whole number."""
-    bounds = click.IntRange(0, 2**bits - 1)
+    bounds = values.whole_number(bits=bits)
     return click.Option([flag(name)], metavar="N", type=bounds, help=meaning)
 
 

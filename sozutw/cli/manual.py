@@ -36,7 +36,7 @@ These options, and `-t` and `-j`, may stand before the subcommand or after it; t
 A command with an option of its own that is called the same, as `cluster add -s`, keeps it; there
 the long spelling is left.
 
-`-t MS` is how long the proxy may say nothing, in milliseconds; 0 is for ever, as with Sōzu from 2.2
+`-t MS` is how long the proxy may say nothing, in milliseconds; 0 is for ever, as with Sōzu from 2.3
 on. Where it is not given, `ctl_command_timeout` of the file holds, or 1000. Commands that may take
 long wait longer by themselves: `state save`, `state load`, `reload`, `apply`, `diff` and `upgrade`
 for 60 seconds since the proxy last told of progress, `shutdown` and `events` for ever. Their

@@ -18,7 +18,7 @@ INTERRUPTED: Final = 130
 
 EXIT_STATUSES: Final = {
     0: "all is well",
-    REFUSED: "the proxy refused it, and nothing has changed",
+    REFUSED: "refused: nothing has changed; or a proxy could not start",
     USAGE: "the command line is wrong",
     UNREACHABLE: "the command socket cannot be reached",
     UNKNOWN: "there was no answer in time: whether it was done is not known",

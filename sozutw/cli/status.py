@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from sozutw.cli import values
 from sozutw.cli.asking import Patience, Proxy, carry_out, order, tell
 from sozutw.cli.commands import Command, examples
 from sozutw.cli.outcome import SOME_FAILED
@@ -57,7 +58,7 @@ def shutdown(hard: bool) -> None:
     cls=Command,
     epilog=examples("sozutw upgrade -c sozutw.toml", "sozutw upgrade --worker 0 -c sozutw.toml"),
 )
-@click.option("--worker", metavar="ID", type=click.IntRange(0, 2**32 - 1), help="Only this worker.")
+@click.option("--worker", metavar="ID", type=values.NUMBER, help="Only this worker.")
 def upgrade(worker: int | None) -> None:
     """
     Put the program that is installed now in the place of the one that runs.

@@ -207,6 +207,17 @@ def words(text: str) -> list[str]:
     return [word for word in map(str.strip, text.split(",")) if word]
 
 
+def whole_number(least: int = 0, *, bits: int = 32) -> Value:
+    """Return the type of numbers of so many bits, whose bounds need no place in a help text."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not text.isascii() or not least <= int(text) < 1 << bits:
+            raise ValueError(f"a whole number from {least} to {(1 << bits) - 1} is meant")
+        return int(text)
+
+    return Value("N", read)
+
+
 class Named(Value):
     """One of some names, each of which stands for a number; case, ``-`` and ``_`` are alike."""
 
@@ -250,4 +261,4 @@ WORDS: Final = Value("NAME,…", words)
 TEXT: Final = FileText()
 CERTIFICATE: Final = FileText(pem.fingerprint_of)
 PORT: Final = click.IntRange(1, addresses.PORT_MAX)
-SECONDS: Final = click.IntRange(0, 2**32 - 1)
+NUMBER: Final = whole_number()
