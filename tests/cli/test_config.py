@@ -1,5 +1,6 @@
 """`config check` tells all, and its exit status is the verdict."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -71,3 +72,20 @@ def test_a_certificate_that_cannot_be_served_is_told_by_its_file(tmp_path: Path)
     hold(tmp_path)
     result = CliRunner().invoke(main, ["config", "check", "-c", path])
     assert (result.exit_code, result.output) == (0, f"{path}: good\n")
+
+
+def test_the_verdict_is_an_object_with_j(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("127.0.0.1:8000", "localhost:8000"))
+    result = CliRunner().invoke(main, ["config", "check", "-c", path, "-j"])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (told["file"], told["good"], told["problems"]) == (path, True, [])
+    assert "localhost" in told["names"]
+    path = write(tmp_path, GOOD.replace("hostname", "hostnme"))
+    result = CliRunner().invoke(main, ["-j", "config", "check", "-c", path])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 78
+    assert not told["good"]
+    assert told["problems"][0]["line"] == 8
+    assert told["problems"][0]["severity"] == "error"
+    assert "hostname" in told["problems"][0]["text"]

@@ -36,7 +36,10 @@ from tests.fakes.messages import (
             'extras.affinity is "moon"; source, header:NAME, cookie:NAME or path[N] is meant',
         ),
         (cluster(extras=pb.ClusterExtras(back_timeout=0.0)), "back_timeout is "),
-        (cluster(health_check=health_check(uri="x")), "health_check.uri is 'x'; a path that begins"),
+        (
+            cluster(health_check=health_check(uri="x")),
+            "health_check.uri is 'x'; a path that begins",
+        ),
         (
             cluster(extras=pb.ClusterExtras(backend_tls=pb.BackendTls(authorities="x"))),
             "extras.backend_tls.authorities cannot be used: ",
@@ -65,13 +68,13 @@ from tests.fakes.messages import (
             cluster(udp=pb.UdpClusterConfig(health=pb.UdpHealthConfig(udp_probe_payload=b"\xff"))),
             "udp.health.udp_probe_payload is no valid UTF-8",
         ),
-        (set_health_check(uri=""), 'config.uri is missing; a path such as'),
+        (set_health_check(uri=""), "config.uri is missing; a path such as"),
         (set_health_check(uri="/\r\nX: y"), "config.uri is "),
         (set_health_check(interval=0), "config.interval is 0; 1 or more is meant"),
         (set_health_check(timeout=0), "config.timeout is 0"),
         (set_health_check(healthy_threshold=0), "config.healthy_threshold is 0"),
         (set_health_check(unhealthy_threshold=0), "config.unhealthy_threshold is 0"),
-        (set_health_check(tcp=True), 'config.uri has no meaning beside tcp'),
+        (set_health_check(tcp=True), "config.uri has no meaning beside tcp"),
         (pb.Request(remove_health_check=""), 'remove_health_check is ""'),
         (
             backend(load_balancing_parameters=pb.LoadBalancingParams(weight=-1)),
