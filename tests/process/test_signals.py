@@ -153,6 +153,24 @@ def test_asked_a_third_time_it_stays_calm() -> None:
     assert case.reactor.stops == 1
 
 
+def test_a_soft_command_hurries_nobody() -> None:
+    case = Case(1)
+    case.signals.stop(is_hard=False)
+    case.signals.stop(is_hard=False)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 0
+
+
+def test_a_hard_command_stops_at_once_whatever_was_asked_before() -> None:
+    fresh, stopping = Case(1), Case(1)
+    stopping.signals.stop(is_hard=False)
+    for case in (fresh, stopping):
+        case.signals.stop(is_hard=True)
+        case.signals.stop(is_hard=True)
+        assert case.proxy.calls == ["stop_softly", "stop_now"]
+        assert case.reactor.stops == 1
+
+
 def test_a_soft_stop_that_fails_becomes_a_hard_one(caplog: pytest.LogCaptureFixture) -> None:
     case = Case(2)
     case.signals.stop_asked()
