@@ -248,6 +248,7 @@ def test_a_reload_applies_the_difference_removals_too() -> None:
     assert [b.backend_id for b in state.backends("app")] == ["A"]
     assert [rule.hostname for rule in state.frontends(LISTENER)] == ["a.test"]
     assert asked.answer.message == "Successfully loaded the config: 4 ok, 0 errors"
+    assert not asked.answer.HasField("content")  # Sōzu's client would not know it.
     assert events[-1] == "CONFIGURATION_RELOADED"
     assert scene.host.taken == [scene.host.files["/etc/our.toml"]]
     # Who was on the way goes on.
