@@ -100,7 +100,7 @@ class Asked:
         else:
             assert result.stdout == ""
             assert result.stderr.startswith("Usage: sozutw ")
-            assert f"Error: {text}" in result.stderr
+            assert text in result.stderr.partition("\nError: ")[2]
 
 
 class Commanded:
@@ -127,6 +127,7 @@ class Commanded:
         self.log_path = folder / "access.log"
         self.config = folder / "sozutw.toml"
         a, b = self.echoes
+        (folder / "root.pem").write_text(self.authority.pem, encoding="ascii")
         served = self.certificate.write(folder, "localhost").replace(", ", "\n")
         parts = [
             f'command_socket = "{self.path}"',
