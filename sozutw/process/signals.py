@@ -124,8 +124,13 @@ class Signals:
         self._stop_asked()
 
     def stop(self, is_hard: bool) -> None:
-        """Somebody who is no signal wants the process to end."""
-        self._stop_asked()
+        """
+        Somebody who is no signal wants the process to end.
+
+        They say what they mean: who asks softly hurries nobody, however many have asked before.
+        """
+        if self._stop_asked == self._stop_softly:
+            self._stop_asked()
         if is_hard and self._stop_asked == self._stop_now:
             self._stop_asked()
 
