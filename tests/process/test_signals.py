@@ -127,6 +127,30 @@ def test_it_waits_for_the_last_connection() -> None:
     assert case.reactor.getDelayedCalls() == []
 
 
+def test_who_asks_softly_again_hurries_nobody() -> None:
+    case = Case(2)
+    case.signals.stop(False)
+    case.signals.stop(False)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 0
+    # A signal after it is the second that wants an end, and does.
+    case.signals.stop_asked()
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
+def test_who_asks_hard_is_not_kept_waiting() -> None:
+    case = Case(2)
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    case = Case(2)
+    case.signals.stop(False)
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
 def test_grace_is_bounded() -> None:
     case = Case(2)
     case.signals.stop_asked()

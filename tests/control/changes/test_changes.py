@@ -65,6 +65,21 @@ def test_what_an_order_has_no_effect_with_is_told() -> None:
     assert scene_cluster.HasField("add_cluster")
 
 
+@pytest.mark.parametrize("order", [backend, frontend])
+def test_what_names_a_cluster_that_is_not_there_is_taken_and_told(order) -> None:
+    scene = DeskScene()
+    scene.ok(http_listener())
+    answer = scene.ok(order(cluster_id="nix"))
+    assert answer.message.endswith(" workers; warning: there is no cluster 'nix' yet")
+    both = [order(cluster_id="later", **_another(order)), cluster(cluster_id="later")]
+    assert "warning" not in scene.ok(pb.Request(batch=pb.Batch(requests=both))).message
+    assert "warning" not in scene.ok(frontend(cluster_id=None, hostname="denied")).message
+
+
+def _another(order) -> dict[str, str]:
+    return {} if order is backend else {"hostname": "other"}
+
+
 # A batch.
 
 
