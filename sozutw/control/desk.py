@@ -38,3 +38,6 @@ class Desk(Protocol):
         For SubscribeEvents it never fires, and is cancelled when the client leaves; whatever
         else was begun goes on without a reader.
         """
+
+    def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
+        """Take note of what came from somebody who may ask for nothing; it may be no request."""

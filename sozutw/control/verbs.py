@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from sozutw.control.audit import AuditTrail, Fanout
 from sozutw.control.changes.apply import Applier
 from sozutw.control.changes.changes import Changes
+from sozutw.control.channel.reading import UnreadableRequestError, read_request
 from sozutw.control.desk import Actor, Tell
 from sozutw.control.events import Events
 from sozutw.control.host import Host
@@ -99,6 +100,14 @@ class CommandDesk:
             answered = maybeDeferred(lambda: failure(f"the verb {verb!r} is not known here"))
         answered.addErrback(_failed, verb)
         return answered.addCallback(self._noted, request, actor, began)
+
+    def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
+        """Leave a line of what somebody asked for who may ask for nothing."""
+        try:
+            request = read_request(message)
+        except UnreadableRequestError:
+            return
+        self._audit.note(request, actor, refusal, 0.0, error_code="unauthorized")
 
     def _subscribe(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
         subscribed = self._parts.events.subscribe(tell, actor)

@@ -115,6 +115,9 @@ class RealDesk:
         self.tells: list[Tell] = []
         self.cancelled = 0
 
+    def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
+        """Not noted here."""
+
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
         verb = request.WhichOneof("request_type")
         if verb == "add_backend":

@@ -130,3 +130,13 @@ def test_workers_are_one_and_it_may_be_stopping() -> None:
 def test_a_question_that_takes_its_time_says_so_first() -> None:
     asked = DeskScene().ask(pb.Request(query_cluster_by_id="app"))
     assert asked.texts == ["Querying cluster..."]
+
+
+def test_who_may_ask_for_nothing_leaves_a_line_too() -> None:
+    scene = DeskScene()
+    refusal = pb.Response(status=pb.FAILURE, message="unauthorized")
+    scene.desk.turned_away(cluster().SerializeToString(), ME, refusal)
+    scene.desk.turned_away(b"\xff", ME, refusal)
+    (line,) = scene.trail.lines
+    assert "error_code=unauthorized" in line
+    assert "verb=cluster_added" in line

@@ -176,7 +176,7 @@ def test_the_proxy_can_change_what_is_logged_if_the_log_is_ours(tmp_path: Path, 
     with loop_named("epoll") as loop:
         config = Config(settings=Settings(log_target=f"file://{tmp_path}/log"))
         service = run.make_process(config, loop.reactor, logs=logs)
-        assert service._proxy.set_log_filter("debug") is logs
+        assert service._proxy.host.set_filter("debug") is logs
         assert (service._observer is not None) is logs
         if service._observer is not None:
             assert service._observer.log_filter.admits("x", Level.DEBUG)

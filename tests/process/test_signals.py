@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -41,6 +42,7 @@ class FakeProxy:
     def __init__(self, connections: int) -> None:
         self.connections = connections
         self.calls: list[str] = []
+        self.host = SimpleNamespace(stop_process=None)
         self.stopped: Deferred[None] = Deferred()
 
     def count_connections(self) -> int:
@@ -195,3 +197,22 @@ def test_a_lost_terminal_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(os, "write", write)
     signals.say_on_stderr("nobody reads this")
+
+
+@pytest.mark.parametrize(
+    ("is_hard", "calls"), [(False, ["stop_softly"]), (True, ["stop_softly", "stop_now"])]
+)
+def test_a_command_may_ask_for_the_end_as_a_signal_does(is_hard: bool, calls: list[str]) -> None:
+    case = Case(2)
+    case.signals.stop(is_hard)
+    assert case.proxy.calls == calls
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
+def test_with_nobody_connected_a_hard_stop_is_over_at_once() -> None:
+    case = Case(0)
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 1

@@ -99,20 +99,16 @@ class Changes:
         self._changed([order])
         return ok(APPLIED + _doubts(warnings_of(message)))
 
-    def _batch(self, batch: pb.Batch) -> pb.Response:
+    @inlineCallbacks
+    def _batch(self, batch: pb.Batch) -> Answered:
         orders: list[Request] = []
-        for number, message in enumerate(batch.requests):
-            try:
-                orders.append(request_of(message))
-            except RefusedRequestError as error:
-                return failure(f"{REFUSED}request {number + 1}: {error}; none is applied")
         try:
-            self._applier.apply(*orders)
+            yield self._applier.apply_slowly(_read(batch, orders))
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}; none is applied")
         self._changed(orders)
         warnings = [text for message in batch.requests for text in warnings_of(message)]
-        return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings)}")
+        return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
     def _load_state(self, path: str, tell: Tell) -> Answered:
@@ -191,6 +187,17 @@ class Changes:
                 self._events.publish(happening.kind, **happening.about)
         if orders:
             self.on_change()
+
+
+def _read(batch: pb.Batch, orders: list[Request]) -> Iterator[Request]:
+    """Give the orders of a batch, and keep them in ``orders``; a refusal tells which it is."""
+    for number, message in enumerate(batch.requests, 1):
+        try:
+            order = request_of(message)
+        except RefusedRequestError as error:
+            raise RefusedRequestError(f"request {number}: {error}") from None
+        orders.append(order)
+        yield order
 
 
 def _with_progress(requests: Iterator[Any], tell: Tell) -> Iterator[Any]:

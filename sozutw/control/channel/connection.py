@@ -199,7 +199,9 @@ class CommandConnection(Protocol):
         uid = self._actor.uid
         if terms.allowed_uids is not None and uid not in terms.allowed_uids:
             _log.warn("{actor} is not in command_allowed_uids", actor=self._actor)
-            self._answer(failure(f"unauthorized: actor UID {uid} not in command_allowed_uids"), "")
+            refusal = failure(f"unauthorized: actor UID {uid} not in command_allowed_uids")
+            terms.desk.turned_away(message, self._actor, refusal)
+            self._answer(refusal, "")
             return
         try:
             request = read_request(message)

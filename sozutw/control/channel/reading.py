@@ -8,6 +8,8 @@ from google.protobuf.message import DecodeError, Message
 
 from sozutw.control.proto import command_pb2 as pb
 
+BATCH_MAX: Final = 10_000
+"""How many orders a batch may have; a state file may have any number."""
 _NAMES_MAX: Final = 5
 """How many missing fields are told by name."""
 
@@ -30,6 +32,11 @@ def read_request(message: bytes) -> pb.Request:
         raise UnreadableRequestError(f"this is no request: {fault}") from fault
     if request.WhichOneof("request_type") is None:
         raise UnreadableRequestError(_without_verb(message))
+    if len(request.batch.requests) > BATCH_MAX:
+        raise UnreadableRequestError(
+            f"the batch has {len(request.batch.requests)} orders; at most {BATCH_MAX} are meant, "
+            "or a state file and load_state"
+        )
     untyped: Any = request  # Its types leave this method out.
     missing = untyped.FindInitializationErrors()
     if missing:

@@ -52,6 +52,10 @@ class SmallDesk:
         self.pending: list[Deferred[pb.Response]] = []
         self.cancelled: list[Deferred[pb.Response]] = []
         self.answers: dict[str, object] = {}
+        self.away: list[tuple[bytes, int, str]] = []
+
+    def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
+        self.away.append((message, actor.uid, refusal.message))
 
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
         self.asked.append(request)
@@ -216,6 +220,9 @@ class TestRefusals(SynchronousTestCase):
         for _ in range(2):
             place.send(STATUS)
             assert place.refusal() == "unauthorized: actor UID 1000 not in command_allowed_uids"
+        assert [(one, uid) for one, uid, _ in place.desk.away] == [
+            (pb.Request(status=pb.Status()).SerializeToString(), 1000)
+        ] * 2
         # Not even read.
         place.send(frame(b"\xff"))
         assert place.refusal().startswith("unauthorized")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sozutw.control.channel.reading import UnreadableRequestError, read_request
+from sozutw.control.channel.reading import BATCH_MAX, UnreadableRequestError, read_request
 from sozutw.control.orders import written
 from sozutw.control.proto import command_pb2 as pb
 
@@ -113,3 +113,12 @@ def test_bytes_need_not_be_utf8() -> None:
     cluster = written.add_cluster("a")
     cluster.add_cluster.udp.health.udp_probe_payload = BAD
     assert read_request(cluster.SerializeToString()) == cluster
+
+
+def test_a_batch_has_a_limit() -> None:
+    requests = [pb.Request(remove_cluster="a")] * (BATCH_MAX + 1)
+    message = pb.Request(batch=pb.Batch(requests=requests)).SerializeToString()
+    with pytest.raises(UnreadableRequestError, match="at most 10000 are meant"):
+        read_request(message)
+    fewer = pb.Request(batch=pb.Batch(requests=requests[1:]))
+    assert read_request(fewer.SerializeToString()) == fewer

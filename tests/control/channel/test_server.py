@@ -31,6 +31,9 @@ class RealDesk:
     def _cancel(self, _: object) -> None:
         self.cancelled += 1
 
+    def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
+        """Not noted here."""
+
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
         self.asked.append(request)
         self.actors.append(actor)
