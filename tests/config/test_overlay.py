@@ -129,7 +129,10 @@ def test_a_large_one_is_prepared_in_small_steps() -> None:
     wide: dict[int, dict[int, int]] = {}
     deep: dict[int, dict[int, int]] = {0: {}}
     many = 3 * SLICE
-    for below, keys in ((wide, ((n, 0) for n in range(many))), (deep, ((0, n) for n in range(many)))):
+    for below, keys in (
+        (wide, ((n, 0) for n in range(many))),
+        (deep, ((0, n) for n in range(many))),
+    ):
         shelves: Shelves[int, int, int] = Shelves(below)
         for first, key in keys:
             shelves.shelf(first)[key] = 1
