@@ -101,12 +101,13 @@ class Model:
             yield AddHttpListener(HttpListener(self.other))
         elif self.chance.random() < 0.3:
             self.has_other = self.is_active = False
-            yield RemoveListener(self.other)
+            yield RemoveListener(self.other, ListenerKind.HTTP)
         elif self.chance.random() < 0.3:
             yield UpdateListener(self.other, ListenerKind.HTTP, ListenerPatch(sticky_name="S"))
         else:
             self.is_active = not self.is_active
-            yield (ActivateListener if self.is_active else DeactivateListener)(self.other)
+            turn = ActivateListener if self.is_active else DeactivateListener
+            yield turn(self.other, ListenerKind.HTTP)
 
     def address(self, name: str, backend_id: str) -> InetAddress:
         """Where a backend is."""
