@@ -18,6 +18,7 @@ from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import Request
 from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
+from sozutw.control.changes.collector import without_collector
 from sozutw.control.changes.live import (
     Certificates,
     ClusterFollower,
@@ -85,7 +86,11 @@ class Applier:
         self._sockets = sockets
         self._pool = pool
         self._certificates = certificates
-        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self._cooperator = Cooperator(
+            # One step in each turn of the loop: whoever is served meanwhile waits for one.
+            terminationPredicateFactory=lambda: lambda: True,
+            scheduler=lambda call: clock.callLater(0, call),
+        )
         self._under_way: Iterator[None] | None = None
         self.cluster_followers: list[ClusterFollower] = []
         self.listener_followers: list[ListenerFollower] = []
@@ -154,7 +159,12 @@ class Applier:
     def _steps(
         self, requests: Iterable[Asked], outcome: Outcome | None, *, skips_refused: bool = False
     ) -> Iterator[None]:
-        outcome = outcome or Outcome()
+        with without_collector():
+            yield from self._planned(requests, outcome or Outcome(), skips_refused=skips_refused)
+
+    def _planned(
+        self, requests: Iterable[Asked], outcome: Outcome, *, skips_refused: bool
+    ) -> Iterator[None]:
         plan = Plan(self.state, self._live, self._sockets, self._certificates, self.witness)
         try:
             since = 0
