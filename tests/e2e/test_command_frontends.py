@@ -112,7 +112,11 @@ def test_tags_are_told_in_the_list_and_the_log(commanded: Commanded, asked: Aske
     selector = f"-a {commanded.http} --hostname x.test"
     asked.done(f"frontend http add {selector} --tags owner=joe,level=3 id one")
     told = str(asked.told("frontend list -d x.test"))
-    assert ("{'level': '3', 'owner': 'joe'}" in told) if asked.is_json else "level=3, owner=joe" in told
+    assert (
+        ("{'level': '3', 'owner': 'joe'}" in told)
+        if asked.is_json
+        else "level=3, owner=joe" in told
+    )
     asked.done(f"frontend http remove {selector} id one")
 
 
@@ -180,7 +184,9 @@ def test_preload_without_a_year_is_doubted(commanded: Commanded, asked: Asked) -
     selector = f"-a {commanded.https} --hostname localhost"
     options = "--hsts-max-age 60 --hsts-preload --hsts-include-subdomains"
     note = f"Note: {doubt}\n" if asked.is_json else ""
-    asked.done(f"frontend https add {selector} {options} id one", f"{SUCCESS.rstrip()}; {doubt}\n", note)
+    asked.done(
+        f"frontend https add {selector} {options} id one", f"{SUCCESS.rstrip()}; {doubt}\n", note
+    )
     asked.done(f"frontend https remove {selector} id one")
 
 
