@@ -98,11 +98,21 @@ def test_a_signal_that_comes_before_it_can_be_answered_waits() -> None:
     case = Case(1)
     case.signals.hold()
     for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)  # To this thread: the runner of tests has others.
     assert case.reactor.notes == []
     case.signals.install()
     case.reactor.loop()
     assert sorted(case.proxy.calls) == ["reopen_logs", "report_counters", "stop_softly"]
+
+
+@pytest.mark.usefixtures("own_answers")
+def test_a_signal_that_another_thread_takes_meanwhile_waits_too() -> None:
+    case = Case(1)
+    case.signals.hold()
+    case.signals._come_early(signal.SIGUSR1, None)
+    case.signals.install()
+    case.reactor.loop()
+    assert case.proxy.calls == ["report_counters"]
 
 
 def test_it_says_how_many_are_left_and_how_to_hurry() -> None:

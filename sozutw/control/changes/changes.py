@@ -88,6 +88,10 @@ class Changes:
         """Make a configuration file true, or tell what that would change."""
         return self._turn.run(self._configure, asked, tell)
 
+    def applied(self, order: Request) -> None:
+        """Tell of an order that was applied without being asked for."""
+        self._changed([order])
+
     # Each in its turn.
 
     def _order(self, message: pb.Request) -> pb.Response:
