@@ -77,7 +77,7 @@ METRICS = (
     Step("metrics get --clusters shop", ("shop",), ('"shop"',), fault=SAVED_CURSOR),
     Step(
         "metrics get --backends shop-1",
-        ("the detail is cluster: raise it to see more",),
+        ("the detail is cluster; detail in [metrics] of the configuration raises it",),
         ("METRICS",),
         fault=SAVED_CURSOR,
     ),
