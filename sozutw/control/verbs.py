@@ -49,6 +49,15 @@ from sozutw.control.running import Running
 
 _log = Logger()
 
+STOPPING: Final = "the process is stopping, and its configuration changes no more"
+_CONFIGURING: Final = CHANGES | {
+    "batch",
+    "load_state",
+    "reload_configuration",
+    "apply_configuration",
+}
+"""What would only change what nobody will see."""
+
 ALL: Final = Fanout(ok=1, err=0, expected=1)
 NONE: Final = Fanout(ok=0, err=1, expected=1)
 """How many workers took an order: there is one."""
@@ -88,7 +97,9 @@ class CommandDesk:
         began = self._clock.seconds()
         if verb == "subscribe_events":
             return self._subscribe(request, actor, tell)
-        if verb in CHANGES:
+        if verb in _CONFIGURING and self._parts.host.is_stopping:
+            answered = maybeDeferred(failure, STOPPING)
+        elif verb in CHANGES:
             answered = maybeDeferred(self._parts.changes.order, request, tell)
         elif verb in UNSERVED:
             answered = maybeDeferred(lambda: failure(str(unserved(*UNSERVED[verb]))))

@@ -49,6 +49,8 @@ class ListenerService(Service):
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
+        self._is_over = False
+        """Stopped: whatever is configured from then on, nobody is accepted."""
 
     def reserve(self, address: InetAddress) -> socket.socket:
         """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
@@ -56,6 +58,9 @@ class ListenerService(Service):
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
         """Accept on the listener's address from now on; the socket is ours then."""
+        if self._is_over:
+            reserved.close()
+            return
         address = listener.listener.address
         assert address not in self.acceptors
         self._accept_on(reserved, listener)
@@ -64,6 +69,8 @@ class ListenerService(Service):
 
     def exchange(self, listener: ListenerState) -> None:
         """Accept for another listener at an address that is accepted on, with the same socket."""
+        if self._is_over:
+            return
         acceptor = self.acceptors.pop(listener.listener.address)
         self._accept_on(acceptor.release(), listener)
 
@@ -102,7 +109,13 @@ class ListenerService(Service):
             acceptor.room_made()
 
     @override
+    def startService(self) -> None:
+        super().startService()
+        self._is_over = False
+
+    @override
     def stopService(self) -> None:
         super().stopService()
+        self._is_over = True
         for address in list(self.acceptors):
             self.deactivate(address)

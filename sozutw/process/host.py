@@ -51,6 +51,7 @@ class ProcessHost:
     ) -> None:
         self.configuration_path = source.path
         self.is_stopping = False
+        """Set by who stops the services."""
         self._reactor = reactor
         self._settings = settings
         self._means = means

@@ -152,6 +152,7 @@ class ProxyService(Service):
     def stop_softly(self) -> Deferred[None]:
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
+            self.host.is_stopping = True
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
@@ -202,6 +203,8 @@ class ProxyService(Service):
 
     def _configured(self, config: Config) -> None:
         """Another file is in force: watch the files that it names."""
+        if self.host.is_stopping:
+            return  # It was being put in force when the stop began; nobody watches any more.
         self._config = config
         self._prepare_dials(config)
         self.watch.stopService()

@@ -223,3 +223,18 @@ def test_stopping_closes_all_and_tells_who_waits(scene: Scene):
     waiting.settimeout(5)
     with suppress(ConnectionResetError):
         assert waiting.recv(1) == b""
+
+
+def test_what_is_configured_after_the_stop_accepts_nobody(scene: Scene):
+    known, late = scene.listener(), scene.listener()
+    activate(scene.service, known)
+    scene.service.stopService()
+    activate(scene.service, late)
+    scene.service.exchange(ListenerState(known.listener))
+    assert scene.service.acceptors == {}
+    assert is_refused(known)
+    assert is_refused(late)
+    scene.service.startService()
+    activate(scene.service, late)
+    scene.connect(late)
+    assert scene.made(late) == 1
