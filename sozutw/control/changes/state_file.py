@@ -5,6 +5,7 @@ They hold private keys, so nobody but their owner may read them. A file is writt
 place, brought to the disk, and then put there in one step.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator
@@ -35,7 +36,7 @@ _RECORDS_PER_WRITE: Final = 64
 def read_state(path: str) -> bytes:
     """Return what a state file holds; raises RefusedRequestError with what is meant instead."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise RefusedRequestError(f"{path} is no file")
@@ -59,6 +60,13 @@ def read_state(path: str) -> bytes:
         raise RefusedRequestError(
             f"Cannot open file at path {path}: {error.strerror or error}"
         ) from None
+    except ValueError:
+        raise RefusedRequestError("a path has no NUL in it") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open what may be a FIFO, on which a thread would wait for ever for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def requests_in(data: bytes) -> Iterator[Request | RefusedRequestError]:
@@ -121,6 +129,7 @@ class StateFile:
 
     def steps(self, requests: Iterable[Request]) -> Generator[None, None, None]:
         """Write the records, some at a time."""
+        _spare_what_is_no_file(self.path)
         with suppress(FileNotFoundError):
             os.unlink(self._beside)  # Of one who died with our number.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -155,6 +164,18 @@ class StateFile:
         """Leave nothing of it."""
         with suppress(OSError):
             os.unlink(self._beside)
+
+
+def _spare_what_is_no_file(path: str) -> None:
+    """Raise OSError for a device or the like: root could put a file in the place of /dev/null."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    except ValueError:
+        raise OSError(errno.EINVAL, "a path has no NUL in it") from None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EEXIST, "there is something of that name that is no file")
 
 
 def _sync_folder(folder: Path) -> None:
