@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import BackendState
@@ -680,6 +681,23 @@ def test_followers_hear_of_the_clusters_that_changed_and_of_no_others():
     del heard[:]
     scene.apply(AddHttpFrontend(frontend("z.test")))
     assert heard == []
+
+
+def test_a_follower_that_fails_is_logged_and_the_change_holds():
+    scene = running()
+    heard: list[object] = []
+
+    def broken(*_what: object) -> None:
+        raise ZeroDivisionError
+
+    scene.applier.cluster_followers += [broken, lambda name, _cluster: heard.append(name)]
+    scene.applier.listener_followers += [broken, heard.append]
+    gone = scene.applier.listeners[HERE]
+    with capturedLogs() as events:
+        scene.apply(RemoveCluster("app"), RemoveListener(HERE))
+    assert heard == ["app", gone]
+    told = [formatEvent(event) for event in events if "did not follow" in formatEvent(event)]
+    assert len(told) == 2
 
 
 def test_a_listener_that_goes_is_told_so_that_its_clients_may_go():
