@@ -77,6 +77,8 @@ def requests_in(data: bytes) -> Iterator[Request | RefusedRequestError]:
     """
     for message in read_records(data):
         try:
+            if isinstance(message, RefusedRequestError):
+                raise message
             yield request_of(message, skip_unsupported=True)
         except RefusedRequestError as refusal:
             yield refusal

@@ -200,3 +200,15 @@ def test_keys_are_left_out_with_what_is_of_no_use_without_them() -> None:
         orders.AddCluster(Cluster("c")),
     ]
     assert str(withheld).startswith("without 1 certificates of frontends and 2 of listeners")
+
+
+def test_who_asks_for_a_lock_that_is_not_known_gets_no_open_door(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    listener = orders.AddHttpsListener(HttpsListener(HttpListener(HERE)))
+    written(path, [listener, CLUSTERS[0]])
+    text = path.read_text().replace(
+        '"ADD_HTTPS_LISTENER":{', '"ADD_HTTPS_LISTENER":{"client_auth":2,'
+    )
+    refused, taken = requests_in(text.encode())
+    assert "client_auth is not known here" in str(refused)
+    assert taken == CLUSTERS[0]
