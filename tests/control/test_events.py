@@ -6,8 +6,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from sozutw.balancing.backends import ClusterState
 from sozutw.balancing.witness import Witness
 from sozutw.config.model import Backend, Cluster, InetAddress, UnixAddress
-from sozutw.control.desk import Actor
 from sozutw.control.channel.server import CLIENTS_MAX
+from sozutw.control.desk import Actor
 from sozutw.control.events import SUBSCRIBERS_MAX, Events, EventWitness
 from sozutw.control.proto import command_pb2 as pb
 
