@@ -119,10 +119,16 @@ class ProxyService(Service):
             self.admin.privilegedStartService()
         if self.control is not None:
             self.control.privilegedStartService()
-        self.applier.apply(*requests_of(self._config))
-        self._prepare_dials(self._config)
-        if self.control is not None:
-            self.control.load_saved_state()
+        try:
+            self.applier.apply(*requests_of(self._config))
+            self._prepare_dials(self._config)
+            if self.control is not None:
+                self.control.load_saved_state()
+        except BaseException:
+            # No socket file is to tell of a process that never was.
+            if self.control is not None:
+                self.control.abandon()
+            raise
 
     def _prepare_dials(self, config: Config) -> None:
         for cluster in config.clusters:
