@@ -141,6 +141,9 @@ class Changes:
         try:
             yield self._cooperator.coiterate(file.steps(requests))
             yield self._host.in_thread(file.settle)
+        except RefusedRequestError as error:
+            file.abandon()
+            return failure(f"Cannot create file at path {path}: {error}")
         except OSError as error:
             reason = error.strerror or str(error)
             return failure(f"Cannot create file at path {path}: {reason}")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from sozutw.config.draft import apply
 from sozutw.config.dump import dump
@@ -16,7 +16,7 @@ from sozutw.config.model import (
     HttpListener,
     InetAddress,
 )
-from sozutw.config.state import ConfigState
+from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.messages.translate import message_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.fakes.desk import DeskScene
@@ -206,6 +206,14 @@ def test_a_long_load_tells_how_far_it_is(tmp_path: Path) -> None:
     write(path, [backend(backend_id=str(n)) for n in range(5001)])
     asked = scene.ask(pb.Request(load_state=str(path)))
     assert "5000 records read..." in asked.texts
+
+
+def test_a_save_that_the_end_of_the_process_cuts_leaves_nothing(tmp_path: Path) -> None:
+    scene = DeskScene()
+    scene.host.held = fail(RefusedRequestError("the process is stopping"))
+    text = scene.refused(pb.Request(save_state=str(tmp_path / "state")))
+    assert text.endswith("the process is stopping")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_save_that_cannot_be_is_told(tmp_path: Path) -> None:
