@@ -7,6 +7,7 @@ way keeps the Route that it started with.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -31,6 +32,21 @@ from sozutw.control.changes.plan import SLICE, Plan
 from sozutw.relay.route import ListenerState
 
 _log = Logger()
+
+
+TURN_SECONDS: Final = 0.002
+"""For so long, and a small step more, clients wait for what is done between their requests."""
+
+
+def in_short_turns(clock: IReactorTime) -> Cooperator:
+    """Return what drives small steps, some of them in each turn of the loop."""
+
+    def begin() -> Callable[[], bool]:
+        # Twisted's own would go on for 10 ms.
+        end = clock.seconds() + TURN_SECONDS
+        return lambda: clock.seconds() >= end
+
+    return Cooperator(begin, lambda call: clock.callLater(0, call))
 
 
 @dataclass(slots=True)
@@ -88,7 +104,7 @@ class Applier:
         self._sockets = sockets
         self._pool = pool
         self._certificates = certificates
-        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self._cooperator = in_short_turns(clock)
         self._under_way: Iterator[None] | None = None
         self.cluster_followers: list[ClusterFollower] = []
         self.listener_followers: list[ListenerFollower] = []

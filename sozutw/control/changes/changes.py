@@ -9,14 +9,13 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 
 from sozutw.config.dump import dump
 from sozutw.config.model import Config
 from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
 from sozutw.control.changes.happenings import happening_of
 from sozutw.control.changes.reload import Difference
 from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
@@ -63,7 +62,7 @@ class Changes:
         self._events = events
         self._counts = counts
         self._turn = DeferredLock()
-        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self._cooperator = in_short_turns(clock)
         self.on_change: Callable[[], None] = lambda: None
 
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
@@ -90,10 +89,12 @@ class Changes:
 
     # Each in its turn.
 
-    def _order(self, message: pb.Request) -> pb.Response:
+    @inlineCallbacks
+    def _order(self, message: pb.Request) -> Answered:
         try:
             order = request_of(message)
-            self._applier.apply(order)
+            # One order may concern every rule of a listener.
+            yield self._applier.apply_slowly([order])
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
         self._changed([order])

@@ -53,7 +53,7 @@ from sozutw.config.requests import (
 )
 from sozutw.config.security import BackendTls
 from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.counters import TlsCounters
 from sozutw.relay.route import ListenerState, Route
@@ -667,6 +667,41 @@ def test_a_quick_change_waits_for_no_slow_one_and_does_not_overtake_it():
 
 
 # Followers, and changes of a listener.
+
+
+class Creeping:
+    """A clock on which each look takes half a millisecond, and a loop turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[object] = []
+
+    def seconds(self) -> float:
+        self.now += 0.0005
+        return self.now
+
+    def callLater(self, _delay: float, call: object) -> object:  # noqa: N802  # Twisted's
+        self.calls.append(call)
+        return call
+
+
+def test_what_takes_long_takes_a_little_of_each_turn():
+    clock = Creeping()
+    done: list[int] = []
+
+    def work() -> Iterator[None]:
+        for number in range(10):
+            done.append(number)
+            yield
+
+    in_short_turns(clock).coiterate(work())
+    turns = []
+    while clock.calls:
+        before = len(done)
+        clock.calls.pop()()
+        turns.append(len(done) - before)
+    assert turns[:2] == [4, 4]
+    assert sum(turns) == 10
 
 
 def test_followers_hear_of_the_clusters_that_changed_and_of_no_others():

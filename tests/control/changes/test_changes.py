@@ -49,6 +49,16 @@ def test_an_order_holds_when_it_is_answered() -> None:
     assert dict(counts.content.request_counts.map) == {"AddCluster": 1}
 
 
+def test_an_order_that_may_concern_many_rules_leaves_time_for_others() -> None:
+    scene = DeskScene()
+    asked = scene.begin(cluster(sticky_session=True))
+    assert asked.answers == []
+    assert not scene.world.applier.clusters["app"].cluster.sticky_session
+    scene.settle()
+    assert asked.answer.status == pb.OK
+    assert scene.world.applier.clusters["app"].cluster.sticky_session
+
+
 def test_a_refused_order_changes_nothing_and_is_no_event() -> None:
     scene = DeskScene()
     events = scene.subscribe()
