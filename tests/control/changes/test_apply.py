@@ -680,7 +680,7 @@ class Creeping:
         self.now += 0.0005
         return self.now
 
-    def callLater(self, _delay: float, call: object) -> object:  # noqa: N802  # Twisted's
+    def callLater(self, _delay: float, call: object) -> object:  # Twisted's
         self.calls.append(call)
         return call
 
