@@ -75,7 +75,8 @@ class Parts(NamedTuple):
     events: Events
     host: Host
     names_of: NamesOf
-    pid: int
+    pid: Callable[[], int]
+    """twistd may fork between making us and starting us."""
 
 
 Verb = Callable[[Any, Actor, Tell], Any]
@@ -150,10 +151,10 @@ def _questions(parts: Parts) -> dict[str, Verb]:
     return {
         "count_requests": lambda _asked, _actor, _tell: parts.counts.answer(),
         "list_workers": lambda _asked, _actor, _tell: workers(
-            parts.pid, is_stopping=host.is_stopping
+            parts.pid(), is_stopping=host.is_stopping
         ),
         "status": lambda _asked, _actor, _tell: workers(
-            parts.pid, is_stopping=host.is_stopping, of_status=True
+            parts.pid(), is_stopping=host.is_stopping, of_status=True
         ),
         "list_frontends": lambda asked, _actor, _tell: frontends(state, asked),
         "list_listeners": lambda _asked, _actor, _tell: listeners(state),

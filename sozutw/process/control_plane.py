@@ -94,7 +94,7 @@ class ControlPlane(Service):
             events=events,
             host=host,
             names_of=certificates.names_of,
-            pid=os.getpid(),
+            pid=os.getpid,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
         self._service: CommandService | None = None
@@ -144,7 +144,9 @@ class ControlPlane(Service):
             _log.info("saved_state: {path} is not there yet", path=path)
             return
         try:
-            outcome = self._applier.apply_passing_over(requests_in(read_state(path)))
+            outcome = self._applier.apply_passing_over(
+                requests_in(read_state(path, self._host.user))
+            )
         except (RefusedRequestError, BadRecordError, OSError) as error:
             _log.error("saved_state is left out: {path}: {error}", path=path, error=str(error))
             return

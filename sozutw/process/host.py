@@ -24,11 +24,13 @@ _OF_CLIENTS: Final = frozenset({"ctl_command_timeout", "command_socket_is_defaul
 
 
 class Source(NamedTuple):
-    """Where a configuration comes from, to be read again."""
+    """Where a configuration comes from, to be read again, and who reads it then."""
 
     path: str
     """Absolute; empty if it is from no file."""
     skips_unsupported: bool = False
+    user: int | None = None
+    """Who the process will be when it has bound its ports, if that is another than now."""
 
 
 NO_SOURCE: Final = Source("")
@@ -51,6 +53,7 @@ class ProcessHost:
         source: Source,
     ) -> None:
         self.configuration_path = source.path
+        self.user = source.user
         self.is_stopping = False
         """Set by who stops the services."""
         self._reactor = reactor

@@ -33,8 +33,13 @@ _FILE_MODE: Final = 0o600
 _RECORDS_PER_WRITE: Final = 64
 
 
-def read_state(path: str) -> bytes:
-    """Return what a state file holds; raises RefusedRequestError with what is meant instead."""
+def read_state(path: str, user: int | None = None) -> bytes:
+    """
+    Return what a state file holds; raises RefusedRequestError with what is meant instead.
+
+    ``user`` is who the process will be, and may have written it, if that is another than now.
+    """
+    own = os.geteuid() if user is None else user
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             about = os.fstat(file.fileno())
@@ -46,10 +51,10 @@ def read_state(path: str) -> bytes:
                     f"{path} may be read by others (mode {mode:04o}) and may hold private keys; "
                     f"chmod 600 {path} is meant"
                 )
-            if about.st_uid not in (0, os.geteuid()):
+            if about.st_uid not in (0, own):
                 raise RefusedRequestError(
                     f"{path} belongs to user {about.st_uid}, who could write anything into it; "
-                    f"user {os.geteuid()} or root is meant"
+                    f"user {own} or root is meant"
                 )
             if about.st_size > BYTES_MAX:
                 raise RefusedRequestError(f"{path} has more than {BYTES_MAX} bytes")

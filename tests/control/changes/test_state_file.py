@@ -145,6 +145,8 @@ def test_a_file_of_somebody_else_is_refused(
         os.chown(path, 12345, -1)
         owner = 12345
     assert f"belongs to user {owner}" in refusal(path)
+    # Before twistd drops its privileges, whose the process will be is as good as its own.
+    assert read_state(str(path), owner) == b""
 
 
 def test_a_file_that_is_too_large_is_refused(
