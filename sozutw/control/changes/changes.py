@@ -4,6 +4,7 @@ The verbs that change the configuration: one order, a batch, a state file, a who
 They take turns: what is asked later sees what was asked before.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
@@ -97,18 +98,18 @@ class Changes:
             yield self._applier.apply_slowly([order])
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
-        self._changed([order])
+        deque(self._changed([order]), maxlen=0)
         return ok(APPLIED + _doubts(warnings_of(message)))
 
     @inlineCallbacks
     def _batch(self, batch: pb.Batch) -> Answered:
         orders: list[Request] = []
+        warnings: list[str] = []
         try:
-            yield self._applier.apply_slowly(_read(batch, orders))
+            yield self._applier.apply_slowly(_read(batch, orders, warnings))
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}; none is applied")
-        self._changed(orders)
-        warnings = [text for message in batch.requests for text in warnings_of(message)]
+        yield self._cooperator.coiterate(self._changed(orders))
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
@@ -183,24 +184,32 @@ class Changes:
             response.message += f"; takes effect with the next start: {', '.join(waiting)}"
         return response
 
-    def _changed(self, orders: list[Request]) -> None:
+    def _changed(self, orders: list[Request]) -> Iterator[None]:
+        """Tell of what is in force now, in small steps."""
         self._counts.count(*orders)
+        if orders:
+            self.on_change()
         for order in orders:
             happening = happening_of(order)
             if happening is not None:
                 self._events.publish(happening.kind, **happening.about)
-        if orders:
-            self.on_change()
+                yield
 
 
-def _read(batch: pb.Batch, orders: list[Request]) -> Iterator[Request]:
-    """Give the orders of a batch, and keep them in ``orders``; a refusal tells which it is."""
+def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:
+    """
+    Give the orders of a batch, and keep them in ``orders``; a refusal tells which it is.
+
+    What is to be told of them is kept in ``warnings``, until there is enough.
+    """
     for number, message in enumerate(batch.requests, 1):
         try:
             order = request_of(message)
         except RefusedRequestError as error:
             raise RefusedRequestError(f"request {number}: {error}") from None
         orders.append(order)
+        if len(warnings) < _TOLD_MAX:
+            warnings += warnings_of(message)
         yield order
 
 
