@@ -81,10 +81,11 @@ def makeService(options: Options) -> IService:
     config = options.served
     assert config is not None, "postOptions comes before makeService"
     path = os.path.abspath(os.fspath(options["config"]))  # links stay
+    twistd: Any = options.parent or {}
     service: IService = make_process(
         config,
         choose_reactor(),
-        Source(path, bool(options["skip-unsupported"])),
+        Source(path, bool(options["skip-unsupported"]), twistd.get("uid")),
         logs=not options.has_twistds_log,
     )
     return service

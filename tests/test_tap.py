@@ -1,6 +1,7 @@
 """twistd's options are read, judged and acted on before twistd does anything."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.python import usage
@@ -71,3 +72,11 @@ def test_the_log_is_twistds_where_the_operator_told_twistd_so(
 ) -> None:
     text = f'log_target = "{target}"\n' + GOOD
     assert parsed(twistd, "-c", write(tmp_path, text)).has_twistds_log is expected
+
+
+@pytest.mark.parametrize(("parent", "user"), [(None, None), ({}, None), ({"uid": 33}, 33)])
+def test_who_the_process_will_be_is_told(
+    tmp_path: Path, parent: dict[str, object] | None, user: int | None
+) -> None:
+    service: Any = makeService(parsed(parent, "-c", write(tmp_path, GOOD)))
+    assert service._proxy.host.user == user

@@ -40,6 +40,8 @@ QUIET_SECONDS: Final = 1.0
 _BY_WORKER: Final = re.compile(r"\d+: ")
 """How a refusal begins that lists what each worker said."""
 
+_NOT_ASCII: Final = re.compile(r"[^\n -~]")
+
 
 class Patience(Enum):
     """How long an answer is waited for if the command line does not say."""
@@ -182,8 +184,14 @@ def tell(proxy: Proxy, response: pb.Response, show: Show | None = None) -> None:
 
 
 def as_json(value: Mapping[str, object], indent: int | None = 2) -> str:
-    """Return JSON as everything here prints it."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    """Return JSON as everything here prints it: it changes nothing of a terminal either."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _NOT_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def printable_lines(text: str) -> str:

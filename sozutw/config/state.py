@@ -152,6 +152,12 @@ class ConfigState(ConfigView):
         """What a draft is laid upon; for ``config.draft``."""
         return self._tables
 
+    def copied(self) -> "ConfigState":
+        """Return another state that holds the same, what waits for its listener too."""
+        copy = ConfigState()
+        copy._tables = Tables(lambda name: _copied(getattr(self._tables, name)))
+        return copy
+
     def hash_of(self, cluster_id: str) -> int:
         """
         Return 64 bits that differ when anything of a cluster does: its options, rules, backends.
@@ -248,6 +254,10 @@ def _text(value: Cluster | FrontendRule | None, unordered: str) -> str:
         return ""
     changes: dict[str, Any] = {unordered: sorted(getattr(value, unordered).items())}
     return repr(replace(value, **changes))
+
+
+def _copied(table: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in table.items()}
 
 
 def _hash(parts: list[str]) -> int:

@@ -15,7 +15,8 @@ from sozutw.control.desk import Actor, Tell
 from sozutw.control.messages.translate import address_message
 from sozutw.control.proto import command_pb2 as pb
 
-SUBSCRIBERS_MAX: Final = 64
+SUBSCRIBERS_MAX: Final = 32
+"""Half of those who may be connected: they stay for long, and give way to nobody."""
 MAIN: Final = "main"
 WORKER: Final = "0"
 

@@ -49,6 +49,15 @@ from sozutw.control.running import Running
 
 _log = Logger()
 
+STOPPING: Final = "the process is stopping, and its configuration changes no more"
+_CONFIGURING: Final = CHANGES | {
+    "batch",
+    "load_state",
+    "reload_configuration",
+    "apply_configuration",
+}
+"""What would only change what nobody will see."""
+
 ALL: Final = Fanout(ok=1, err=0, expected=1)
 NONE: Final = Fanout(ok=0, err=1, expected=1)
 """How many workers took an order: there is one."""
@@ -66,7 +75,8 @@ class Parts(NamedTuple):
     events: Events
     host: Host
     names_of: NamesOf
-    pid: int
+    pid: Callable[[], int]
+    """twistd may fork between making us and starting us."""
 
 
 Verb = Callable[[Any, Actor, Tell], Any]
@@ -88,7 +98,9 @@ class CommandDesk:
         began = self._clock.seconds()
         if verb == "subscribe_events":
             return self._subscribe(request, actor, tell)
-        if verb in CHANGES:
+        if verb in _CONFIGURING and self._parts.host.is_stopping:
+            answered = maybeDeferred(failure, STOPPING)
+        elif verb in CHANGES:
             answered = maybeDeferred(self._parts.changes.order, request, tell)
         elif verb in UNSERVED:
             answered = maybeDeferred(lambda: failure(str(unserved(*UNSERVED[verb]))))
@@ -145,10 +157,10 @@ def _questions(parts: Parts) -> dict[str, Verb]:
     return {
         "count_requests": lambda _asked, _actor, _tell: parts.counts.answer(),
         "list_workers": lambda _asked, _actor, _tell: workers(
-            parts.pid, is_stopping=host.is_stopping
+            parts.pid(), is_stopping=host.is_stopping
         ),
         "status": lambda _asked, _actor, _tell: workers(
-            parts.pid, is_stopping=host.is_stopping, of_status=True
+            parts.pid(), is_stopping=host.is_stopping, of_status=True
         ),
         "list_frontends": lambda asked, _actor, _tell: frontends(state, asked),
         "list_listeners": lambda _asked, _actor, _tell: listeners(state),

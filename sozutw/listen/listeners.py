@@ -50,16 +50,20 @@ class ListenerService(Service):
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
-        self._has_stopped = False
+        self._is_over = False
+        """Stopped: whatever is configured from then on, nobody is accepted."""
 
     def reserve(self, address: InetAddress) -> socket.socket:
         """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
-        if self._has_stopped:
+        if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         return bind(address)
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
         """Accept on the listener's address from now on; the socket is ours then."""
+        if self._is_over:
+            reserved.close()
+            return
         address = listener.listener.address
         assert address not in self.acceptors
         self._accept_on(reserved, listener)
@@ -68,6 +72,8 @@ class ListenerService(Service):
 
     def exchange(self, listener: ListenerState) -> None:
         """Accept for another listener at an address that is accepted on, with the same socket."""
+        if self._is_over:
+            return
         acceptor = self.acceptors.pop(listener.listener.address)
         self._accept_on(acceptor.release(), listener)
 
@@ -106,8 +112,13 @@ class ListenerService(Service):
             acceptor.room_made()
 
     @override
+    def startService(self) -> None:
+        super().startService()
+        self._is_over = False
+
+    @override
     def stopService(self) -> None:
         super().stopService()
-        self._has_stopped = True
+        self._is_over = True
         for address in list(self.acceptors):
             self.deactivate(address)

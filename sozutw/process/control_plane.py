@@ -95,7 +95,7 @@ class ControlPlane(Service):
             events=events,
             host=host,
             names_of=certificates.names_of,
-            pid=os.getpid(),
+            pid=os.getpid,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
         self._service: CommandService | None = None
@@ -131,6 +131,11 @@ class ControlPlane(Service):
             )
             self._service = None
 
+    def abandon(self) -> None:
+        """The process does not start after all: leave no socket behind."""
+        if self._service is not None:
+            self._service.stopService()
+
     def load_saved_state(self) -> None:
         """Put in force what ``saved_state`` holds, beside what the file asks for."""
         path = self._settings.saved_state
@@ -140,7 +145,9 @@ class ControlPlane(Service):
             _log.info("saved_state: {path} is not there yet", path=path)
             return
         try:
-            outcome = self._applier.apply_passing_over(requests_in(read_state(path)))
+            outcome = self._applier.apply_passing_over(
+                requests_in(read_state(path, self._host.user))
+            )
         except (RefusedRequestError, BadRecordError, OSError) as error:
             _log.error("saved_state is left out: {path}: {error}", path=path, error=str(error))
             return

@@ -1,11 +1,12 @@
 """What the verbs may have done by this process; provides ``control.host.Host``."""
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -25,11 +26,13 @@ _NEVER_WAITING: Final = _FILLED_IN | _OF_CLIENTS | WITHOUT_EFFECT.keys() | {"wor
 
 
 class Source(NamedTuple):
-    """Where a configuration comes from, to be read again."""
+    """Where a configuration comes from, to be read again, and who reads it then."""
 
     path: str
     """Absolute; empty if it is from no file."""
     skips_unsupported: bool = False
+    user: int | None = None
+    """Who the process will be when it has bound its ports, if that is another than now."""
 
 
 NO_SOURCE: Final = Source("")
@@ -52,12 +55,15 @@ class ProcessHost:
         source: Source,
     ) -> None:
         self.configuration_path = source.path
+        self.user = source.user
         self.is_stopping = False
+        """Set by who stops the services."""
         self._reactor = reactor
         self._settings = settings
         self._means = means
         self._skips_unsupported = source.skips_unsupported
         self._pool: ThreadPool | None = None
+        self._is_closed = False
         self.set_filter: Callable[[str], bool] = lambda _text: False
         self.stop_process: Callable[[bool], None] = lambda _is_hard: None
         self.when_sessions_end: Callable[[], Deferred[None]] = lambda: succeed(None)
@@ -77,6 +83,7 @@ class ProcessHost:
         return self.in_thread(lambda: self._read(where)).addCallback(_config_of)
 
     def _read(self, path: str) -> Verdict:
+        _refuse_what_is_no_file(path)
         return read_configuration(path, skip_unsupported=self._skips_unsupported)
 
     def take_settings(self, config: Config) -> list[str]:
@@ -120,7 +127,10 @@ class ProcessHost:
         return ended
 
     def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
-        """Have our one thread do what waits for the disk."""
+        """Have our one thread do what waits for the disk; after ``close`` it fails."""
+        if self._is_closed:
+            # A thread that is begun now would keep the process from ending.
+            return fail(RefusedRequestError("the process is stopping"))
         if self._pool is None:
             # Not the reactor's: names are looked up there, and may take long.
             self._pool = ThreadPool(0, 1, "disk")
@@ -130,6 +140,7 @@ class ProcessHost:
 
     def close(self) -> None:
         """Do nothing more in threads; what was begun is waited for."""
+        self._is_closed = True
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
@@ -148,6 +159,18 @@ class ProcessHost:
 
     def _take_dials(self, settings: Settings) -> None:
         self._means.dials_max = settings.dials_max
+
+
+def _refuse_what_is_no_file(path: str) -> None:
+    """A pipe may never end, nor a device; whoever asked is not there to see to it."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return  # The reader tells it as it tells all that is wrong.
+    except ValueError:
+        raise RefusedRequestError("a path has no NUL in it") from None
+    if not stat.S_ISREG(mode):
+        raise RefusedRequestError(f"{path} is no file")
 
 
 def _config_of(verdict: Verdict) -> Config:

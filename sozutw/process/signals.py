@@ -124,11 +124,15 @@ class Signals:
         self._stop_asked()
 
     def stop(self, is_hard: bool) -> None:
-        """A command wants the process to end; one that is soft never hurries another."""
+        """
+        Somebody who is no signal wants the process to end.
+
+        Who asks softly cuts nobody, however often it is asked.
+        """
         if self._stop_asked == self._stop_softly:
-            self._stop_asked()
+            self._stop_softly()
         if is_hard and self._stop_asked == self._stop_now:
-            self._stop_asked()
+            self._stop_now()
 
     def _come_early(self, number: int, _frame: FrameType | None) -> None:
         self._early.append(number)

@@ -117,13 +117,17 @@ class ProxyService(Service):
         """Bind: low ports need the privileges that twistd drops afterwards."""
         if self.admin is not None:
             self.admin.privilegedStartService()
-        self.applier.apply(*requests_of(self._config))
-        # After the addresses: whoever finds one taken leaves no socket behind in the file system.
-        if self.control is not None:
-            self.control.privilegedStartService()
-        self._prepare_dials(self._config)
-        if self.control is not None:
-            self.control.load_saved_state()
+        try:
+            self.applier.apply(*requests_of(self._config))
+            self._prepare_dials(self._config)
+            if self.control is not None:
+                self.control.privilegedStartService()
+                self.control.load_saved_state()
+        except BaseException:
+            # No socket file is to tell of a process that never was.
+            if self.control is not None:
+                self.control.abandon()
+            raise
 
     def _prepare_dials(self, config: Config) -> None:
         for cluster in config.clusters:
@@ -206,6 +210,8 @@ class ProxyService(Service):
 
     def _configured(self, config: Config) -> None:
         """Another file is in force: watch the files that it names."""
+        if self.host.is_stopping:
+            return  # It was being put in force when the stop began; nobody watches any more.
         self._config = config
         self._prepare_dials(config)
         self.watch.stopService()

@@ -198,3 +198,11 @@ def test_progress_of_what_may_take_long_is_told(
 def test_json_is_what_everybody_reads() -> None:
     assert json.loads(as_json({"ō": 1})) == {"ō": 1}
     assert as_json({"ō": 1}, indent=None) == '{"ō": 1}'
+
+
+def test_json_changes_nothing_of_the_terminal_and_means_the_same() -> None:
+    told = {"id": "ä\x9b31m\x7f\u202e\U000e0001", "tab": "\t"}
+    text = as_json(told)
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert "ä" in text
+    assert json.loads(text) == told

@@ -1,5 +1,6 @@
 """The order of a dump is Sōzu's; that it makes the same again is told in test_diff."""
 
+from sozutw.config.diff import diff
 from sozutw.config.draft import apply
 from sozutw.config.dump import dump, remove_frontend
 from sozutw.config.model import (
@@ -58,6 +59,16 @@ def test_it_has_sozus_order_and_leaves_out_what_waits() -> None:
     apply(state, idle)
     wanted.insert(2, idle)
     assert list(dump(state)) == wanted
+
+
+def test_certificates_are_of_no_use_to_a_plain_listener() -> None:
+    held = CertificateAndKey(pem("one"), "key")
+    state = ConfigState()
+    apply(state, AddHttpsListener(HttpsListener(HttpListener(TLS))), AddCertificate(TLS, held))
+    plain = AddHttpListener(HttpListener(TLS))
+    apply(state, RemoveListener(TLS), plain)
+    assert list(dump(state)) == [plain]
+    assert list(filter(None, diff(ConfigState(), state))) == [plain]
 
 
 def test_a_rule_is_taken_from_a_listener_of_its_kind() -> None:

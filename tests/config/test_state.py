@@ -141,3 +141,14 @@ def test_a_draft_is_a_view_and_the_state_waits_for_its_commit() -> None:
     draft.commit()
     assert state.cluster("new") is not None
     assert state.hash_of("app") != before
+
+
+def test_a_copy_holds_the_same_and_goes_its_own_way() -> None:
+    state = some(AddHttpsListener(HttpsListener(HttpListener(ONE))), AddCertificate(ONE, HELD))
+    copy = state.copied()
+    copy.check_invariants()
+    assert copy.is_same_as(state)
+    apply(copy, RemoveHttpFrontend(rule()), RemoveCluster("app"))
+    copy.check_invariants()
+    assert state.frontends_of("app") == (rule(),)
+    assert state.cluster("app") is not None

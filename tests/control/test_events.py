@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from sozutw.balancing.backends import ClusterState
 from sozutw.balancing.witness import Witness
 from sozutw.config.model import Backend, Cluster, InetAddress, UnixAddress
+from sozutw.control.channel.server import CLIENTS_MAX
 from sozutw.control.desk import Actor
 from sozutw.control.events import SUBSCRIBERS_MAX, Events, EventWitness
 from sozutw.control.proto import command_pb2 as pb
@@ -117,7 +118,7 @@ def test_there_are_so_many_subscribers_and_no_more() -> None:
     refused = Subscriber(events, SUBSCRIBERS_MAX)
     (answer,) = refused.answers
     assert answer.status == pb.FAILURE
-    assert answer.message == "64 clients subscribe to events already; end one of them first"
+    assert answer.message == "32 clients subscribe to events already; end one of them first"
     assert refused.take() == []
     subscribers[0].subscription.cancel()
     assert Subscriber(events).take() == ["main EVENTS_SUBSCRIBED /"]
@@ -147,3 +148,7 @@ def test_the_turns_on_the_path_of_requests_are_events(turn: str, expected: str) 
     backend = cluster.upsert(Backend("app", "b", InetAddress("127.0.0.1", 81)))
     getattr(witness, turn)(backend if turn.startswith("backend_") else cluster)
     assert subscriber.take()[1:] == [expected]
+
+
+def test_subscribers_alone_keep_nobody_from_asking() -> None:
+    assert SUBSCRIBERS_MAX < CLIENTS_MAX

@@ -111,6 +111,7 @@ class DeskScene:
     def __init__(self, *backends: str) -> None:
         self.world = FakeWorld(*(backends or ("A",)))
         world = self.world
+        self.pid = 4242
         self.host = PlayedHost()
         self.events = Events()
         world.applier.witness = EventWitness(self.events)
@@ -141,7 +142,7 @@ class DeskScene:
                 events=self.events,
                 host=self.host,
                 names_of=world.certificates.names_of,
-                pid=4242,
+                pid=lambda: self.pid,
             ),
             AuditTrail(lambda: 1.78e9, "1.0", self.trail),
             world.clock,

@@ -232,3 +232,9 @@ def test_nothing_is_opened_by_a_process_that_is_stopping(scene: Scene):
     with pytest.raises(CannotListenError, match="this process is stopping"):
         activate(scene.service, listener)
     assert is_refused(listener)
+    scene.service.exchange(ListenerState(listener.listener))
+    assert scene.service.acceptors == {}
+    scene.service.startService()
+    activate(scene.service, listener)
+    scene.connect(listener)
+    assert scene.made(listener) == 1

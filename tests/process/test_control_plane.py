@@ -151,6 +151,17 @@ def test_a_path_that_somebody_answers_on_stops_the_start_if_it_was_written(
     assert first.meanwhile(lambda client: len(client.status())) == 1
 
 
+def test_a_start_that_fails_leaves_no_socket_behind(make: Callable[..., Place]) -> None:
+    first = make(command_socket=None)
+    first.start()
+    second = make()
+    second.config = replace(second.config, listeners=first.config.listeners, frontends=())
+    second.make()
+    with pytest.raises(OSError, match="another program listens there"):
+        second.proxy.privilegedStartService()
+    assert not os.path.exists(second.path)
+
+
 def write_state(path: Path, names: list[str]) -> None:
     file = StateFile(str(path))
     list(file.steps([AddCluster(Cluster(name)) for name in names]))

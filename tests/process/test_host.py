@@ -1,5 +1,6 @@
 """What a process does for its verbs: read files in a thread, take settings, end."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,27 @@ def test_a_file_is_read_in_a_thread_and_judged(tmp_path: Path, name: str) -> Non
         assert "cannot be read" in str(missing.value)
         host.close()
         host.close()
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with loop_named("direct") as loop:
+        host = host_of(loop.reactor)
+        for path, why in ((str(pipe), "is no file"), ("/dev/zero", "is no file"), ("a\0", "NUL")):
+            failure = outcome(loop, host.read_configuration(path))
+            assert failure.check(RefusedRequestError)
+            assert why in str(failure.value)
+        host.close()
+
+
+def test_after_the_end_no_thread_is_begun() -> None:
+    with loop_named("direct") as loop:
+        host = host_of(loop.reactor)
+        host.close()
+        failure = outcome(loop, host.read_configuration("any"))
+        assert "is stopping" in str(failure.value)
+        assert host._pool is None
 
 
 def test_what_is_skipped_at_the_start_is_skipped_by_a_reload(tmp_path: Path) -> None:

@@ -263,6 +263,17 @@ def test_a_command_may_ask_for_the_end_as_a_signal_does(is_hard: bool, calls: li
     assert case.reactor.stops == 1
 
 
+def test_a_command_that_asks_softly_cuts_nobody_even_if_it_is_not_the_first() -> None:
+    case = Case(2)
+    case.signals.stop_asked()
+    case.signals.stop(False)
+    case.signals.stop(False)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 0
+    case.signals.stop_asked()
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+
+
 def test_with_nobody_connected_a_hard_stop_is_over_at_once() -> None:
     case = Case(0)
     case.signals.stop(True)

@@ -244,3 +244,12 @@ def test_it_is_told_of_until_the_last_client_is_gone(loop: HandRunLoop, watched:
 def test_who_has_no_admin_address_does_without_its_library() -> None:
     code = "import sys, sozutw.process.tree; sys.exit('twisted.web' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_what_is_put_in_force_while_it_stops_is_watched_by_nobody(place: Place) -> None:
+    watch = place.proxy.watch
+    place.proxy.stop_softly()
+    assert place.proxy.host.is_stopping
+    place.proxy.host.configured(Config())
+    assert place.proxy.watch is watch
+    assert not watch.running

@@ -5,12 +5,14 @@ All of a batch or nothing of it; and nothing that it does not name is touched. W
 way keeps the Route that it started with.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import ClusterState
@@ -29,6 +31,23 @@ from sozutw.control.changes.live import (
 )
 from sozutw.control.changes.plan import SLICE, Plan
 from sozutw.relay.route import ListenerState
+
+_log = Logger()
+
+
+TURN_SECONDS: Final = 0.002
+"""For so long, and a small step more, clients wait for what is done between their requests."""
+
+
+def in_short_turns(clock: IReactorTime) -> Cooperator:
+    """Return what drives small steps, some of them in each turn of the loop."""
+
+    def begin() -> Callable[[], bool]:
+        # Twisted's own would go on for 10 ms.
+        end = clock.seconds() + TURN_SECONDS
+        return lambda: clock.seconds() >= end
+
+    return Cooperator(begin, lambda call: clock.callLater(0, call))
 
 
 @dataclass(slots=True)
@@ -86,11 +105,7 @@ class Applier:
         self._sockets = sockets
         self._pool = pool
         self._certificates = certificates
-        self._cooperator = Cooperator(
-            # One step in each turn of the loop: whoever is served meanwhile waits for one.
-            terminationPredicateFactory=lambda: lambda: True,
-            scheduler=lambda call: clock.callLater(0, call),
-        )
+        self._cooperator = in_short_turns(clock)
         self._under_way: Iterator[None] | None = None
         self.cluster_followers: list[ClusterFollower] = []
         self.listener_followers: list[ListenerFollower] = []
@@ -183,15 +198,23 @@ class Applier:
         self._follow(plan)
 
     def _follow(self, plan: Plan) -> None:
+        """Tell who follows; a defect of one of them undoes no change, and is kept from nobody."""
         for state in plan.retired:
             self._pool.retire(state)
         clusters = self._live.clusters
         for cluster_id in plan.followed:
             cluster = clusters.get(cluster_id)
             for follow in self.cluster_followers:
-                follow(cluster_id, cluster)
+                _tell(follow, cluster_id, cluster)
             if cluster is not None and cluster.needs_rebuild:
                 self._cooperator.cooperate(cluster.rebuild())
         for listener in plan.left:
             for leave in self.listener_followers:
-                leave(listener)
+                _tell(leave, listener)
+
+
+def _tell(who: Callable[..., object], *what: object) -> None:
+    try:
+        who(*what)
+    except Exception:  # noqa: BLE001  # the change holds, whatever becomes of who hears of it
+        _log.failure("{who} did not follow a change", who=repr(who))

@@ -6,8 +6,10 @@ from typing import Final
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.replies import failure
 
 QUIET_SECONDS: Final = 1.0
 """Changes that come together are saved together."""
@@ -27,6 +29,7 @@ class AutomaticSave:
         self._clock = clock
         self.path = path
         self._due: IDelayedCall | None = None
+        self._under_way: Deferred[None] | None = None
 
     def changed(self) -> None:
         """The configuration is not what was saved any more."""
@@ -38,10 +41,14 @@ class AutomaticSave:
 
     def stop(self) -> "Deferred[None]":
         """Save what is not saved yet; fires when that is done, or has failed."""
-        if self._due is None:
+        if self._due is not None:
+            self._due.cancel()
+            saved = self._save_now()
+        elif self._under_way is not None:
+            saved = Deferred()
+            self._under_way.addCallback(saved.callback)
+        else:
             return succeed(None)
-        self._due.cancel()
-        saved = self._save_now()
         self.path = None  # Nobody would wait for another try.
         return saved
 
@@ -49,9 +56,18 @@ class AutomaticSave:
         self._due = None
         if self.path is None:
             return succeed(None)
-        return self._save(self.path).addCallback(self._saved)
+        under_way = self._save(self.path).addErrback(_failed).addCallback(self._saved)
+        self._under_way = None if under_way.called else under_way
+        return under_way
 
     def _saved(self, response: pb.Response) -> None:
+        self._under_way = None
         if response.status != pb.OK:
             _log.error("automatic_state_save: {why}", why=response.message)
             self._arm(AGAIN_SECONDS)
+
+
+def _failed(fault: Failure) -> pb.Response:
+    """Our own fault is no reason to stop saving, nor to stop the rest of a stop."""
+    _log.failure("the state could not be saved", failure=fault)
+    return failure("an internal error")

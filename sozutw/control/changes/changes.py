@@ -4,19 +4,19 @@ The verbs that change the configuration: one order, a batch, a state file, a who
 They take turns: what is asked later sees what was asked before.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 
 from sozutw.config.dump import dump
 from sozutw.config.model import Config
 from sozutw.config.requests import AddBackend, AddHttpFrontend, AddHttpsFrontend, Request
 from sozutw.config.state import RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
 from sozutw.control.changes.happenings import happening_of
 from sozutw.control.changes.reload import Difference
 from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
@@ -63,7 +63,7 @@ class Changes:
         self._events = events
         self._counts = counts
         self._turn = DeferredLock()
-        self._cooperator = Cooperator(scheduler=lambda call: clock.callLater(0, call))
+        self._cooperator = in_short_turns(clock)
         self.on_change: Callable[[], None] = lambda: None
 
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
@@ -90,28 +90,30 @@ class Changes:
 
     def applied(self, order: Request) -> None:
         """Tell of an order that was applied without being asked for."""
-        self._changed([order])
+        deque(self._changed([order]), maxlen=0)
 
     # Each in its turn.
 
-    def _order(self, message: pb.Request) -> pb.Response:
+    @inlineCallbacks
+    def _order(self, message: pb.Request) -> Answered:
         try:
             order = request_of(message)
-            self._applier.apply(order)
+            # One order may concern every rule of a listener.
+            yield self._applier.apply_slowly([order])
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
-        self._changed([order])
+        deque(self._changed([order]), maxlen=0)
         return ok(APPLIED + _doubts([*warnings_of(message), *self._missed_by([order])]))
 
     @inlineCallbacks
     def _batch(self, batch: pb.Batch) -> Answered:
         orders: list[Request] = []
+        warnings: list[str] = []
         try:
-            yield self._applier.apply_slowly(_read(batch, orders))
+            yield self._applier.apply_slowly(_read(batch, orders, warnings))
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}; none is applied")
-        self._changed(orders)
-        warnings = [text for message in batch.requests for text in warnings_of(message)]
+        yield self._cooperator.coiterate(self._changed(orders))
         warnings += self._missed_by(orders)
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
@@ -146,6 +148,9 @@ class Changes:
         try:
             yield self._cooperator.coiterate(file.steps(requests))
             yield self._host.in_thread(file.settle)
+        except RefusedRequestError as error:
+            file.abandon()
+            return failure(f"Cannot create file at path {path}: {error}")
         except OSError as error:
             reason = error.strerror or str(error)
             return failure(f"Cannot create file at path {path}: {reason}")
@@ -197,24 +202,32 @@ class Changes:
         known = self._applier.state.cluster
         return [f"there is no cluster {name!r} yet" for name in named if known(name) is None]
 
-    def _changed(self, orders: list[Request]) -> None:
+    def _changed(self, orders: list[Request]) -> Iterator[None]:
+        """Tell of what is in force now, in small steps."""
         self._counts.count(*orders)
+        if orders:
+            self.on_change()
         for order in orders:
             happening = happening_of(order)
             if happening is not None:
                 self._events.publish(happening.kind, **happening.about)
-        if orders:
-            self.on_change()
+                yield
 
 
-def _read(batch: pb.Batch, orders: list[Request]) -> Iterator[Request]:
-    """Give the orders of a batch, and keep them in ``orders``; a refusal tells which it is."""
+def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:
+    """
+    Give the orders of a batch, and keep them in ``orders``; a refusal tells which it is.
+
+    What is to be told of them is kept in ``warnings``, until there is enough.
+    """
     for number, message in enumerate(batch.requests, 1):
         try:
             order = request_of(message)
         except RefusedRequestError as error:
             raise RefusedRequestError(f"request {number}: {error}") from None
         orders.append(order)
+        if len(warnings) < _TOLD_MAX:
+            warnings += warnings_of(message)
         yield order
 
 

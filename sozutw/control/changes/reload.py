@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sozutw.config.diff import diff
 from sozutw.config.draft import Draft
-from sozutw.config.dump import dump, remove_frontend
+from sozutw.config.dump import remove_frontend
 from sozutw.config.model import Config
 from sozutw.config.requests import (
     AddHttpFrontend,
@@ -34,23 +34,12 @@ class Difference:
 
     def steps(self) -> Iterator[Request | None]:
         """Give the requests in an order that works; None for a pause."""
-        target = ConfigState()
-        if self.keeps:
-            yield from _applied(target, dump(self.state))
+        target = self.state.copied() if self.keeps else ConfigState()
         yield from _laid_over(target, requests_of(self.config))
         for request in diff(self.state, target):
             if request is not None:
                 self.requests.append(request)
             yield request
-
-
-def _applied(state: ConfigState, requests: Iterator[Request]) -> Iterator[None]:
-    draft = Draft(state)
-    for number, request in enumerate(requests):
-        draft.apply(request)
-        if number % _SLICE == _SLICE - 1:
-            yield
-    draft.commit()
 
 
 def _laid_over(state: ConfigState, requests: list[Request]) -> Iterator[None]:

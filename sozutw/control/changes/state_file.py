@@ -5,6 +5,7 @@ They hold private keys, so nobody but their owner may read them. A file is writt
 place, brought to the disk, and then put there in one step.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator
@@ -32,10 +33,15 @@ _FILE_MODE: Final = 0o600
 _RECORDS_PER_WRITE: Final = 64
 
 
-def read_state(path: str) -> bytes:
-    """Return what a state file holds; raises RefusedRequestError with what is meant instead."""
+def read_state(path: str, user: int | None = None) -> bytes:
+    """
+    Return what a state file holds; raises RefusedRequestError with what is meant instead.
+
+    ``user`` is who the process will be, and may have written it, if that is another than now.
+    """
+    own = os.geteuid() if user is None else user
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise RefusedRequestError(f"{path} is no file")
@@ -45,10 +51,10 @@ def read_state(path: str) -> bytes:
                     f"{path} may be read by others (mode {mode:04o}) and may hold private keys; "
                     f"chmod 600 {path} is meant"
                 )
-            if about.st_uid not in (0, os.geteuid()):
+            if about.st_uid not in (0, own):
                 raise RefusedRequestError(
                     f"{path} belongs to user {about.st_uid}, who could write anything into it; "
-                    f"user {os.geteuid()} or root is meant"
+                    f"user {own} or root is meant"
                 )
             if about.st_size > BYTES_MAX:
                 raise RefusedRequestError(f"{path} has more than {BYTES_MAX} bytes")
@@ -59,6 +65,13 @@ def read_state(path: str) -> bytes:
         raise RefusedRequestError(
             f"Cannot open file at path {path}: {error.strerror or error}"
         ) from None
+    except ValueError:
+        raise RefusedRequestError("a path has no NUL in it") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open what may be a FIFO, on which a thread would wait for ever for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def requests_in(data: bytes) -> Iterator[Request | RefusedRequestError]:
@@ -69,6 +82,8 @@ def requests_in(data: bytes) -> Iterator[Request | RefusedRequestError]:
     """
     for message in read_records(data):
         try:
+            if isinstance(message, RefusedRequestError):
+                raise message
             yield request_of(message, skip_unsupported=True)
         except RefusedRequestError as refusal:
             yield refusal
@@ -121,6 +136,7 @@ class StateFile:
 
     def steps(self, requests: Iterable[Request]) -> Generator[None, None, None]:
         """Write the records, some at a time."""
+        _spare_what_is_no_file(self.path)
         with suppress(FileNotFoundError):
             os.unlink(self._beside)  # Of one who died with our number.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -155,6 +171,18 @@ class StateFile:
         """Leave nothing of it."""
         with suppress(OSError):
             os.unlink(self._beside)
+
+
+def _spare_what_is_no_file(path: str) -> None:
+    """Raise OSError for a device or the like: root could put a file in the place of /dev/null."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    except ValueError:
+        raise OSError(errno.EINVAL, "a path has no NUL in it") from None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EEXIST, "there is something of that name that is no file")
 
 
 def _sync_folder(folder: Path) -> None:

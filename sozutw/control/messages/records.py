@@ -14,8 +14,9 @@ from typing import Any, Final, NoReturn, TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.messages.fields import OURS_FROM, is_map, is_repeated, is_required, value_of
-from sozutw.control.messages.shapes import ShapeError, reader_of
+from sozutw.control.messages.shapes import ShapeError, UnknownKeyError, reader_of
 from sozutw.control.proto import command_pb2 as pb
 
 RECORD_SIZE_MAX: Final = 2_000_000
@@ -49,7 +50,7 @@ def from_json(message_class: type[_Message], value: object) -> _Message:
     Return the message that ``to_json`` made into this value.
 
     Raises ValueError with the place and what is wrong: what is missing or of another type, a
-    number that is out of range. Keys that are not known are passed over, as Sōzu does.
+    number that is out of range, or a key that is not known and says something.
     """
     message = message_class()
     reader_of(message.DESCRIPTOR)(message, value)
@@ -69,8 +70,13 @@ def write_records(requests: Iterable[pb.Request]) -> Iterator[bytes]:
         yield _ENCODER.encode(record).encode() + b"\n" + _END
 
 
-def read_records(data: bytes) -> Iterator[pb.Request]:
-    """Yield the request of each record; raises BadRecordError at the first that cannot be read."""
+def read_records(data: bytes) -> Iterator[pb.Request | RefusedRequestError]:
+    """
+    Yield the request of each record; raises BadRecordError at the first that cannot be read.
+
+    In the place of one that asks for more than this version knows there is a refusal: without
+    what it does not know (who may connect, which requests are meant) it could let in anybody.
+    """
     start, number = 0, 0
     while start < len(data):
         number += 1
@@ -86,7 +92,7 @@ def read_records(data: bytes) -> Iterator[pb.Request]:
         start = end + len(_END)
 
 
-def _read(record: bytes, number: int) -> pb.Request:
+def _read(record: bytes, number: int) -> pb.Request | RefusedRequestError:
     try:
         value = _DECODER.decode(record.decode())
     except UnicodeDecodeError:
@@ -99,6 +105,8 @@ def _read(record: bytes, number: int) -> pb.Request:
         content = from_json(pb.WorkerRequest, value).content
     except RecursionError:
         raise BadRecordError(number, "is nested too deeply") from None
+    except UnknownKeyError as error:
+        return RefusedRequestError(str(error))
     except ShapeError as error:
         raise BadRecordError(number, f"is none of a state: {error}") from None
     if content.WhichOneof("request_type") is None:

@@ -53,15 +53,25 @@ class ShapeError(ValueError):
         return self
 
 
+class UnknownKeyError(ShapeError):
+    """A key that this version does not know, and that says something: it is not to be lost."""
+
+
 @cache
 def reader_of(descriptor: Descriptor) -> _Read:
-    """Return what fills a message of this kind; raises ShapeError for a value that is none."""
+    """
+    Return what fills a message of this kind; raises ShapeError for a value that is none.
+
+    A key that is not known is passed over if it says nothing (null, false, 0, or empty), as later
+    versions write what nobody asked for.
+    """
     fields = [field for field in descriptor.fields if field.containing_oneof is None]
     readers = [(field.name, _reader(field), _is_needed(field)) for field in fields]
     oneofs = [
         (oneof.name, {field.name.upper(): (field.name, _reader(field)) for field in oneof.fields})
         for oneof in descriptor.oneofs
     ]
+    known = {name for name, *_ in readers} | {name for name, _ in oneofs}
 
     def read(message: Any, value: Any) -> None:
         if not isinstance(value, dict):
@@ -76,6 +86,9 @@ def reader_of(descriptor: Descriptor) -> _Read:
             found = value.get(name)
             if found is not None:
                 _read_oneof(message, name, variants, found)
+        for name, found in value.items():
+            if found and name not in known:
+                raise UnknownKeyError("is not known here").at(name[:_SHOWN_MAX])
 
     return read
 

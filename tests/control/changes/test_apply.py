@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sozutw.balancing.backends import BackendState
@@ -52,7 +53,7 @@ from sozutw.config.requests import (
 )
 from sozutw.config.security import BackendTls
 from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.counters import TlsCounters
 from sozutw.relay.route import ListenerState, Route
@@ -668,6 +669,41 @@ def test_a_quick_change_waits_for_no_slow_one_and_does_not_overtake_it():
 # Followers, and changes of a listener.
 
 
+class Creeping:
+    """A clock on which each look takes half a millisecond, and a loop turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[object] = []
+
+    def seconds(self) -> float:
+        self.now += 0.0005
+        return self.now
+
+    def callLater(self, _delay: float, call: object) -> object:  # Twisted's
+        self.calls.append(call)
+        return call
+
+
+def test_what_takes_long_takes_a_little_of_each_turn():
+    clock = Creeping()
+    done: list[int] = []
+
+    def work() -> Iterator[None]:
+        for number in range(10):
+            done.append(number)
+            yield
+
+    in_short_turns(clock).coiterate(work())
+    turns = []
+    while clock.calls:
+        before = len(done)
+        clock.calls.pop()()
+        turns.append(len(done) - before)
+    assert turns[:2] == [4, 4]
+    assert sum(turns) == 10
+
+
 def test_followers_hear_of_the_clusters_that_changed_and_of_no_others():
     scene = running()
     scene.apply(AddCluster(Cluster("api")))
@@ -680,6 +716,23 @@ def test_followers_hear_of_the_clusters_that_changed_and_of_no_others():
     del heard[:]
     scene.apply(AddHttpFrontend(frontend("z.test")))
     assert heard == []
+
+
+def test_a_follower_that_fails_is_logged_and_the_change_holds():
+    scene = running()
+    heard: list[object] = []
+
+    def broken(*_what: object) -> None:
+        raise ZeroDivisionError
+
+    scene.applier.cluster_followers += [broken, lambda name, _cluster: heard.append(name)]
+    scene.applier.listener_followers += [broken, heard.append]
+    gone = scene.applier.listeners[HERE]
+    with capturedLogs() as events:
+        scene.apply(RemoveCluster("app"), RemoveListener(HERE))
+    assert heard == ["app", gone]
+    told = [formatEvent(event) for event in events if "did not follow" in formatEvent(event)]
+    assert len(told) == 2
 
 
 def test_a_listener_that_goes_is_told_so_that_its_clients_may_go():

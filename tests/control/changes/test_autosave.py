@@ -67,3 +67,26 @@ def test_at_the_end_what_is_not_saved_yet_is_waited_for() -> None:
     scene.pending.callback(failure("disk full"))
     assert len(over) == 2
     assert scene.clock.getDelayedCalls() == []
+
+
+def test_at_the_end_a_save_that_is_under_way_is_waited_for() -> None:
+    scene = Scene()
+    over: list[object] = []
+    scene.autosave.changed()
+    scene.clock.advance(QUIET_SECONDS)
+    scene.autosave.stop().addCallback(over.append)
+    assert over == []
+    scene.pending.callback(ok("saved"))
+    assert over == [None]
+    assert scene.saved == ["/state"]
+    scene.autosave.stop().addCallback(over.append)
+    assert over == [None, None]
+
+
+def test_our_own_fault_is_logged_and_saving_goes_on() -> None:
+    scene = Scene()
+    scene.autosave.changed()
+    scene.clock.advance(QUIET_SECONDS)
+    scene.pending.errback(ZeroDivisionError())
+    scene.clock.advance(AGAIN_SECONDS)
+    assert scene.saved == ["/state"] * 2

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from sozutw.config.draft import apply
 from sozutw.config.dump import dump
@@ -16,7 +16,7 @@ from sozutw.config.model import (
     HttpListener,
     InetAddress,
 )
-from sozutw.config.state import ConfigState
+from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.messages.translate import message_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.fakes.desk import DeskScene
@@ -47,6 +47,16 @@ def test_an_order_holds_when_it_is_answered() -> None:
     assert changed == [None]
     counts = scene.ok(pb.Request(count_requests=pb.CountRequests()))
     assert dict(counts.content.request_counts.map) == {"AddCluster": 1}
+
+
+def test_an_order_that_may_concern_many_rules_leaves_time_for_others() -> None:
+    scene = DeskScene()
+    asked = scene.begin(cluster(sticky_session=True))
+    assert asked.answers == []
+    assert not scene.world.applier.clusters["app"].cluster.sticky_session
+    scene.settle()
+    assert asked.answer.status == pb.OK
+    assert scene.world.applier.clusters["app"].cluster.sticky_session
 
 
 def test_a_refused_order_changes_nothing_and_is_no_event() -> None:
@@ -221,6 +231,14 @@ def test_a_long_load_tells_how_far_it_is(tmp_path: Path) -> None:
     write(path, [backend(backend_id=str(n)) for n in range(5001)])
     asked = scene.ask(pb.Request(load_state=str(path)))
     assert "5000 records read..." in asked.texts
+
+
+def test_a_save_that_the_end_of_the_process_cuts_leaves_nothing(tmp_path: Path) -> None:
+    scene = DeskScene()
+    scene.host.held = fail(RefusedRequestError("the process is stopping"))
+    text = scene.refused(pb.Request(save_state=str(tmp_path / "state")))
+    assert text.endswith("the process is stopping")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_save_that_cannot_be_is_told(tmp_path: Path) -> None:

@@ -88,6 +88,19 @@ def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> 
     assert victim.read_text() == "mine"
 
 
+def test_what_is_no_file_is_left_where_it_is(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link, tmp_path):
+        with pytest.raises(OSError, match="that is no file"):
+            list(StateFile(str(path)).steps(CLUSTERS))
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+    with pytest.raises(OSError, match="NUL"):
+        list(StateFile("a\0b").steps(CLUSTERS))
+
+
 # Reading.
 
 
@@ -106,7 +119,14 @@ def test_a_file_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: i
     assert f"chmod 600 {path}" in refusal(path)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    assert refusal(pipe) == f"{pipe} is no file"
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "a\0b") == "a path has no NUL in it"
     assert refusal(tmp_path / "none") == f"Cannot find file at path {tmp_path / 'none'}"
     assert "Is a directory" in refusal(tmp_path)
     fifo = Path("/dev/null")
@@ -125,6 +145,8 @@ def test_a_file_of_somebody_else_is_refused(
         os.chown(path, 12345, -1)
         owner = 12345
     assert f"belongs to user {owner}" in refusal(path)
+    # Before twistd drops its privileges, whose the process will be is as good as its own.
+    assert read_state(str(path), owner) == b""
 
 
 def test_a_file_that_is_too_large_is_refused(
@@ -180,3 +202,15 @@ def test_keys_are_left_out_with_what_is_of_no_use_without_them() -> None:
         orders.AddCluster(Cluster("c")),
     ]
     assert str(withheld).startswith("without 1 certificates of frontends and 2 of listeners")
+
+
+def test_who_asks_for_a_lock_that_is_not_known_gets_no_open_door(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    listener = orders.AddHttpsListener(HttpsListener(HttpListener(HERE)))
+    written(path, [listener, CLUSTERS[0]])
+    text = path.read_text().replace(
+        '"ADD_HTTPS_LISTENER":{', '"ADD_HTTPS_LISTENER":{"client_auth":2,'
+    )
+    refused, taken = requests_in(text.encode())
+    assert "client_auth is not known here" in str(refused)
+    assert taken == CLUSTERS[0]

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.messages.fields import OURS_FROM, is_map, is_repeated, value_of
 from sozutw.control.messages.records import (
     RECORD_SIZE_MAX,
@@ -256,10 +257,21 @@ def test_the_largest_record_and_no_record_are_taken() -> None:
     assert list(read_records(b"")) == []
 
 
-def test_what_is_not_known_is_passed_over() -> None:
-    value = order("REMOVE_BACKEND", {"cluster_id": "a", "backend_id": "b", "address": HERE, "x": 1})
-    (request,) = read_records(record(value | {"y": 2}, z=[]))
+@pytest.mark.parametrize("nothing", [None, False, 0, "", [], {}])
+def test_what_is_not_known_and_says_nothing_is_passed_over(nothing: object) -> None:
+    backend = {"cluster_id": "a", "backend_id": "b", "address": HERE, "x": nothing}
+    (request,) = read_records(record(order("REMOVE_BACKEND", backend) | {"y": nothing}, z=nothing))
+    assert isinstance(request, pb.Request)
     assert request.remove_backend.backend_id == "b"
+
+
+@pytest.mark.parametrize("something", [True, 1, "a", [None], {"a": 0}])
+def test_a_record_that_says_more_than_is_known_is_refused_alone(something: object) -> None:
+    backend = {"cluster_id": "a", "backend_id": "b", "address": HERE, "client_auth": something}
+    refusal, request = read_records(record(order("REMOVE_BACKEND", backend)) + OLD)
+    assert isinstance(refusal, RefusedRequestError)
+    assert str(refusal).endswith("REMOVE_BACKEND.client_auth is not known here")
+    assert isinstance(request, pb.Request)
 
 
 def test_lists_that_are_younger_than_some_files_may_be_absent() -> None:

@@ -40,6 +40,7 @@ def test_an_empty_message_is_one() -> None:
         (pb.SocketAddress, {"port": 1}, "ip is missing"),
         (pb.SocketAddress, {"ip": None, "port": 1}, "ip is null"),
         (pb.SocketAddress, HERE | {"port": None}, "port is null"),
+        (pb.SocketAddress, HERE | {"y": 0, "x" * 200: 1}, "x" * 60 + " is not known here"),
         (pb.SocketAddress, HERE | {"port": False}, "port is false; a whole number from 0 to"),
         (pb.SocketAddress, {"ip": {"inner": {"V4": 2**32}}, "port": 1}, "ip.V4 is 4294967296; "),
         (
