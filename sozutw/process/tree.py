@@ -152,6 +152,7 @@ class ProxyService(Service):
     def stop_softly(self) -> Deferred[None]:
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
+            self.host.is_stopping = True
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
