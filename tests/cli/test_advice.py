@@ -33,6 +33,8 @@ def test_advice(message: str, advice: str) -> None:
     assert advice in line
 
 
-@pytest.mark.parametrize("message", ["", "Cannot create file at path /x", "Did not find wisdom", "x has no meaning"])
+@pytest.mark.parametrize(
+    "message", ["", "Cannot create file at path /x", "Did not find wisdom", "x has no meaning"]
+)
 def test_no_advice_where_there_is_none(message: str) -> None:
     assert on_refusal(message) == []

@@ -54,7 +54,9 @@ class Asked:
         """Call it in this process."""
         more = ["--json"] if self.is_json else []
         runner = CliRunner(env={"SOZUTW_SOCKET": "", "SOZUTW_CONFIG": ""})
-        result = runner.invoke(main, [*self.before, *more, *shlex.split(words)], "", prog_name="sozutw")
+        result = runner.invoke(
+            main, [*self.before, *more, *shlex.split(words)], "", prog_name="sozutw"
+        )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -86,7 +88,9 @@ class Asked:
             assert json.loads(result.stdout) == (told | {"advice": [*advice]} if advice else told)
         else:
             assert result.stdout == ""
-            assert result.stderr == "".join(f"{line}\n" for line in (text, *(f"  {a}" for a in advice)))
+            assert result.stderr == "".join(
+                f"{line}\n" for line in (text, *(f"  {a}" for a in advice))
+            )
 
     def misused(self, words: str, text: str) -> None:
         """Demand that the command line is called wrong, with a text that says what is meant."""
@@ -206,7 +210,9 @@ class Commanded:
 
     # What clients meet.
 
-    def ask(self, path: str = "/", host: str = "one.test", port: int = 0) -> tuple[int, bytes, bytes]:
+    def ask(
+        self, path: str = "/", host: str = "one.test", port: int = 0
+    ) -> tuple[int, bytes, bytes]:
         """Return status, head and body of a GET."""
         return get(port or self.port, path, host)
 

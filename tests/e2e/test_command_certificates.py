@@ -72,8 +72,9 @@ def test_the_chain_is_in_a_file_of_its_own_or_in_the_same(
     (commanded.folder / "chain.pem").write_text(between.pem)
     (commanded.folder / "both.pem").write_text(issued.certificate + between.pem)
     (commanded.folder / "leaf.key").write_text(issued.key)
+    leaf = commanded.folder / "leaf"
     for options in (
-        f"--certificate {commanded.folder}/leaf.pem --certificate-chain {commanded.folder}/chain.pem",
+        f"--certificate {leaf}.pem --certificate-chain {commanded.folder}/chain.pem",
         f"--certificate {commanded.folder}/both.pem",
     ):
         key = f"--key {commanded.folder}/leaf.key"
@@ -105,16 +106,16 @@ def test_a_certificate_of_one_version_is_shown_with_that_alone(
         assert (shown_by(client), tls_of(client).version()) == (issued.fingerprint, "TLSv1.2")
     assert list(prints(asked)) == [issued.fingerprint]
     options = f"{files(commanded, issued, 'new-')} --tls-versions TLS_V12,TLS_V13"
-    result = asked.call(f"certificate replace -a {commanded.https} -f {issued.fingerprint} {options}")
+    result = asked.call(
+        f"certificate replace -a {commanded.https} -f {issued.fingerprint} {options}"
+    )
     assert result.exit_code == 0, result.output
     with tls_connect(commanded.tls_port, trusting(None), "old.test") as client:
         assert (shown_by(client), tls_of(client).version()) == (issued.fingerprint, "TLSv1.3")
     asked.done(f"certificate remove -a {commanded.https} -f {issued.fingerprint}")
 
 
-def test_certificates_are_found_by_name_and_fingerprint(
-    commanded: Commanded, asked: Asked
-) -> None:
+def test_certificates_are_found_by_name_and_fingerprint(commanded: Commanded, asked: Asked) -> None:
     one, two = (commanded.authority.issue(name) for name in ("a.test", "b.test"))
     for issued in (one, two):
         asked.done(f"certificate add -a {commanded.https} {files(commanded, issued)}")
@@ -146,19 +147,20 @@ def test_a_listener_without_tls_takes_no_certificate(commanded: Commanded, asked
 
 def test_a_fingerprint_that_nobody_has_is_refused(commanded: Commanded, asked: Asked) -> None:
     nobody = "0" * 64
-    text = f"{REFUSED}the listener at {commanded.https} has no certificate with fingerprint {nobody}"
+    text = (
+        f"{REFUSED}the listener at {commanded.https} has no certificate with fingerprint {nobody}"
+    )
     asked.refused(f"certificate remove -a {commanded.https} -f {nobody}", 1, text, LISTED)
     options = files(commanded, commanded.authority.issue("x.test"), "new-")
     words = f"certificate replace -a {commanded.https} -f {nobody} {options}"
     asked.refused(words, 1, text, LISTED)
     assert commanded.shown_for("x.test") == commanded.certificate.fingerprint
-    short = f'{REFUSED}fingerprint is "00"; the 64 hexadecimal digits of a certificate\'s SHA-256 are meant'
+    meant = "the 64 hexadecimal digits of a certificate's SHA-256 are meant"
+    short = f'{REFUSED}fingerprint is "00"; {meant}'
     asked.refused(f"certificate remove -a {commanded.https} -f 00", 1, short)
 
 
-def test_a_key_that_is_not_the_certificates_is_refused(
-    commanded: Commanded, asked: Asked
-) -> None:
+def test_a_key_that_is_not_the_certificates_is_refused(commanded: Commanded, asked: Asked) -> None:
     one, two = (commanded.authority.issue("x.test") for _ in range(2))
     options = files(commanded, one._replace(key=two.key))
     result = asked.call(f"certificate add -a {commanded.https} {options}")

@@ -88,11 +88,17 @@ def test_a_cluster_comes_serves_changes_and_goes(commanded: Commanded, asked: As
     asked.done(f"backend add -i x --backend-id x2 -a {commanded.echoes[1]}")
     assert {commanded.answers(host="x.test") for _ in range(4)} == {"a", "b"}
     # Put again, with other settings: its backends stay.
-    asked.done("cluster add -i x --load-balancing-policy least_loaded -r --https-redirect-port 8443")
+    asked.done(
+        "cluster add -i x --load-balancing-policy least_loaded -r --https-redirect-port 8443"
+    )
     status, head, _ = commanded.ask(host="x.test")
     assert status == 301
     assert field_map(head)[b"location"] == b"https://x.test:8443/"
-    asked.done("cluster add -i x --load-balancing-policy HRW --answer '503=file://" + str(answer(commanded)) + "'")
+    asked.done(
+        "cluster add -i x --load-balancing-policy HRW --answer '503=file://"
+        + str(answer(commanded))
+        + "'"
+    )
     asked.done(f"backend remove -i x --backend-id x1 -a {commanded.echoes[0]}")
     assert {commanded.answers(host="x.test") for _ in range(4)} == {"b"}
     asked.done(f"backend remove -i x --backend-id x2 -a {commanded.echoes[1]}")
@@ -110,20 +116,21 @@ def answer(commanded: Commanded) -> Any:
     return path
 
 
-def test_a_sticky_cluster_keeps_a_client_at_one_backend(
-    commanded: Commanded, asked: Asked
-) -> None:
+def test_a_sticky_cluster_keeps_a_client_at_one_backend(commanded: Commanded, asked: Asked) -> None:
     asked.done("cluster add -i sticky --load-balancing-policy random -s")
     asked.done(f"backend add -i sticky --backend-id s1 -a {commanded.echoes[0]} -s first -w 7")
     asked.done(f"backend add -i sticky --backend-id s2 -a {commanded.echoes[1]} --sticky-id second")
     asked.done(f"frontend http add -a {commanded.http} --hostname s.test id sticky")
     for cookie, name in (("first", "a"), ("second", "b")):
-        told = asked.told(f"explain http://s.test:{commanded.port}/ -H 'Cookie: SOZUBALANCEID={cookie}'")
+        told = asked.told(
+            f"explain http://s.test:{commanded.port}/ -H 'Cookie: SOZUBALANCEID={cookie}'"
+        )
         assert f"{'s1' if name == 'a' else 's2'} at " in str(told)
         with connect(commanded.port) as client:
             for _ in range(3):
                 client.send(
-                    f"GET / HTTP/1.1\r\nHost: s.test\r\nCookie: SOZUBALANCEID={cookie}\r\n\r\n".encode()
+                    b"GET / HTTP/1.1\r\nHost: s.test\r\n"
+                    b"Cookie: SOZUBALANCEID=%b\r\n\r\n" % cookie.encode()
                 )
                 assert f'"by": "{name}"'.encode() in client.receive_message(SECONDS_MAX)[1]
     weights = told_of(asked, "sticky")
@@ -138,7 +145,9 @@ def test_a_backup_serves_where_nobody_else_can(commanded: Commanded, asked: Aske
     asked.done("cluster add -i spare --load-balancing-policy power_of_two")
     asked.done(f"frontend http add -a {commanded.http} --hostname spare.test id spare")
     asked.done(f"backend add -i spare --backend-id s1 -a {commanded.echoes[0]} --backup false")
-    asked.done(f"backend add -i spare --backend-id s2 -a {commanded.echoes[1]} -b true --weight 255")
+    asked.done(
+        f"backend add -i spare --backend-id s2 -a {commanded.echoes[1]} -b true --weight 255"
+    )
     assert {commanded.answers(host="spare.test") for _ in range(4)} == {"a"}
     asked.done(f"backend remove --id spare --backend-id s1 --address {commanded.echoes[0]}")
     assert commanded.answers(host="spare.test") == "b"
@@ -162,8 +171,14 @@ USER = "joe:" + "0" * 64
     ("words", "text"),
     [
         ("--http2", "http2 is not served yet: HTTP/1.1 is spoken to backends"),
-        ("--www-authenticate realm", "www_authenticate is not served yet: nobody is asked for a password"),
-        (f"--authorized-hash {USER}", "authorized_hashes is not served yet: nobody is asked for a password"),
+        (
+            "--www-authenticate realm",
+            "www_authenticate is not served yet: nobody is asked for a password",
+        ),
+        (
+            f"--authorized-hash {USER}",
+            "authorized_hashes is not served yet: nobody is asked for a password",
+        ),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(asked: Asked, words: str, text: str) -> None:
@@ -206,14 +221,19 @@ def test_a_backend_of_no_cluster_is_taken_and_told(asked: Asked) -> None:
         ("cluster add --load-balancing-policy hrw", "Missing option '-i' / '--id'."),
         (
             "cluster add -i x --load-balancing-policy best",
-            "Invalid value for '--load-balancing-policy': 'best': one of round_robin, random, "
-            "least_loaded, power_of_two, hrw, maglev is meant",
+            (
+                "Invalid value for '--load-balancing-policy': 'best': one of round_robin, random, "
+                "least_loaded, power_of_two, hrw, maglev is meant"
+            ),
         ),
         (
             "cluster add -i x --load-balancing-policy hrw --answer nix",
             "Invalid value for '--answer': 'nix': CODE=TEXT or CODE=file://PATH is meant",
         ),
-        ("cluster add -i x --load-balancing-policy hrw --https-redirect-port 0", "Invalid value for"),
+        (
+            "cluster add -i x --load-balancing-policy hrw --https-redirect-port 0",
+            "Invalid value for",
+        ),
         ("cluster remove", "Missing option '-i' / '--id'."),
         ("backend add -i one --backend-id x", "Missing option '-a' / '--address'."),
         (
@@ -221,7 +241,10 @@ def test_a_backend_of_no_cluster_is_taken_and_told(asked: Asked) -> None:
             "Invalid value for '-a' / '--address': '10.0.0.1': a host and a port are meant",
         ),
         ("backend add -i one --backend-id x -a a:1 -w 256", "Invalid value for '-w' / '--weight'"),
-        ("backend add -i one --backend-id x -a a:1 -b perhaps", "Invalid value for '-b' / '--backup'"),
+        (
+            "backend add -i one --backend-id x -a a:1 -b perhaps",
+            "Invalid value for '-b' / '--backup'",
+        ),
         ("backend remove -i one -a a:1", "Missing option '--backend-id'."),
     ],
 )
@@ -329,4 +352,8 @@ def limit(asked: Asked) -> int:
     if asked.is_json:
         return int(told["MAX_CONNECTIONS_PER_IP_LIMIT"]["limit"])
     (line,) = told
-    return 0 if line == "no limit" else int(line.removesuffix(" connections for each cluster and source IP address"))
+    return (
+        0
+        if line == "no limit"
+        else int(line.removesuffix(" connections for each cluster and source IP address"))
+    )

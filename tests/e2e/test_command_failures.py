@@ -72,7 +72,14 @@ def test_a_proxy_is_found_by_all_that_can_name_it(commanded: Commanded) -> None:
         assert result.exit_code == 0, (words, result.output)
         assert result.stdout.startswith("CLUSTER ")
         for at in range(len(words) + 1):
-            if words[at - 1 : at] and words[at - 1] in ("-c", "--config", "-s", "--socket", "-t", "--timeout"):
+            if words[at - 1 : at] and words[at - 1] in (
+                "-c",
+                "--config",
+                "-s",
+                "--socket",
+                "-t",
+                "--timeout",
+            ):
                 continue
             told = CliRunner(env=clean | environment).invoke(main, [*words[:at], "-j", *words[at:]])
             assert json.loads(told.stdout)["WORKER_RESPONSES"], words
@@ -151,7 +158,9 @@ def test_a_socket_that_this_user_may_not_open(shared: Path, is_json: bool) -> No
     path = shared / "sozu.sock"
     with silent(path):
         path.chmod(0o600 if os.getuid() == 0 else 0)
-        with as_nobody(["status", "-s", str(path), *(["-j"] if is_json else [])], shared) as command:
+        with as_nobody(
+            ["status", "-s", str(path), *(["-j"] if is_json else [])], shared
+        ) as command:
             assert command.wait() == 3, command.said()
             told = command.stdout() if is_json else command.stderr()
             assert f"this user may not open {path}: become " in told
@@ -203,7 +212,9 @@ def test_the_configuration_is_broken(
     else:
         assert result.stdout == ""
         assert result.stderr.startswith(f"{config}: {text}")
-        assert "not UTF-8" in text or f"  `sozutw config check -c {config}` tells all" in result.stderr
+        assert (
+            "not UTF-8" in text or f"  `sozutw config check -c {config}` tells all" in result.stderr
+        )
 
 
 @BOTH
@@ -269,9 +280,7 @@ def test_who_says_nothing_leaves_it_unknown(tmp_path: Path, is_json: bool, words
 
 
 @BOTH
-def test_the_configuration_says_how_long_an_answer_may_take(
-    tmp_path: Path, is_json: bool
-) -> None:
+def test_the_configuration_says_how_long_an_answer_may_take(tmp_path: Path, is_json: bool) -> None:
     path = tmp_path / "sozu.sock"
     config = tmp_path / "sozutw.toml"
     config.write_text('command_socket = "sozu.sock"\nctl_command_timeout = 30\n')

@@ -1,4 +1,4 @@
-"""The command socket over the life of a process: `shutdown`, `events`, and two that want one path."""
+"""The command socket over the life of a process: `shutdown`, `events`, two that want a path."""
 
 import json
 import os
@@ -201,7 +201,9 @@ def test_a_cluster_that_traffic_finds_dead_and_alive_again_is_told(tmp_path: Pat
         def recovered() -> bool:
             with connect(proxy.port) as client:
                 client.send(b"GET /two HTTP/1.1\r\nHost: one.test\r\n\r\n")
-                readable, _, _ = select.select([client.sock, proxy.backend._sock], [], [], SECONDS_MAX)
+                readable, _, _ = select.select(
+                    [client.sock, proxy.backend._sock], [], [], SECONDS_MAX
+                )
                 if readable == [client.sock]:
                     return False
                 peer = proxy.backend.accept(SECONDS_MAX)
@@ -245,7 +247,9 @@ def test_a_second_process_with_the_same_path_does_not_start(tmp_path: Path) -> N
         with start(config) as second:
             assert second.wait() == 1
             (line,) = second.stderr().splitlines()
-            assert line.startswith(f"sozutw cannot start: cannot open the command socket {proxy.path}: ")
+            assert line.startswith(
+                f"sozutw cannot start: cannot open the command socket {proxy.path}: "
+            )
             assert "answers" in line
             assert is_refused(port.port)
         # The first has lost nothing by it.

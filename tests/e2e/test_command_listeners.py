@@ -1,7 +1,5 @@
 """`sozutw listener` on a proxy that runs."""
 
-import ssl
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +8,7 @@ import pytest
 
 from sozutw.cli.listener_options import ANSWERS, H2_KNOBS, flag
 from tests.e2e.commanded import REFUSED, SUCCESS, Asked, Commanded
-from tests.e2e.harness import connect, field_map, is_refused, wait_until
+from tests.e2e.harness import connect, field_map, is_refused
 from tests.e2e.stage import status_of
 from tests.e2e.tls import tls_connect, tls_of, trusting
 
@@ -44,7 +42,9 @@ def test_listeners_are_listed(commanded: Commanded, asked: Asked) -> None:
         told = told_of(asked, kind, address)
         assert told is not None
         assert told["active"] is True if asked.is_json else told["head"].endswith(" (active)")
-    assert setting(asked, "https", commanded.https, "front timeout", "front_timeout").startswith("60")
+    assert setting(asked, "https", commanded.https, "front timeout", "front_timeout").startswith(
+        "60"
+    )
 
 
 @contextmanager
@@ -184,12 +184,19 @@ def test_what_is_updated_is_so_and_all_else_stays(
             ("--request-timeout 24", "request timeout", "request_timeout", "24"),
             ("--sticky-name ROSE", "sticky cookie", "sticky_name", "ROSE"),
             ("--sozu-id-header X-Id", "header of ids", "sozu_id_header", "X-Id"),
-            ("--no-expect-proxy", "expects PROXY", "expect_proxy", "False" if asked.is_json else "no"),
+            (
+                "--no-expect-proxy",
+                "expects PROXY",
+                "expect_proxy",
+                "False" if asked.is_json else "no",
+            ),
         ):
             asked.done(updates[kind].format(address=address, options=options))
             value = setting(asked, kind, address, plain, field)
             assert value.removesuffix(" s") == told, options
-        asked.done(updates[kind].format(address=address, options="--public-address [2001:db8::1]:80"))
+        asked.done(
+            updates[kind].format(address=address, options="--public-address [2001:db8::1]:80")
+        )
         told_now = told_of(asked, kind, address)
         assert told_now is not None
         if not asked.is_json:
@@ -198,13 +205,15 @@ def test_what_is_updated_is_so_and_all_else_stays(
         assert value.removesuffix(" s") == "21"
 
 
+@pytest.mark.parametrize("kind", ["http", "https"])
 @pytest.mark.parametrize("status", ANSWERS)
 def test_each_answer_of_a_listener_can_be_another(
-    commanded: Commanded, asked: Asked, status: str
+    commanded: Commanded, asked: Asked, kind: str, status: str
 ) -> None:
-    with resting(commanded, asked, "http") as address:
-        asked.done(f"listener http update -a {address} --answer-{status} {template(commanded, status)}")
-        told = told_of(asked, "http", address)
+    with resting(commanded, asked, kind) as address:
+        path = template(commanded, status)
+        asked.done(f"listener {kind} update -a {address} --answer-{status} {path}")
+        told = told_of(asked, kind, address)
         assert told is not None
         if not asked.is_json:
             assert told["answers of its own"].strip() == status
@@ -216,7 +225,9 @@ def test_an_answer_is_another_for_the_next_request(commanded: Commanded, asked: 
         with connect(commanded.spare.port) as client:
             client.send(b"GET / HTTP/1.1\r\nHost: nix.test\r\n\r\n")
             assert client.receive_message()[1] != b"mine"
-            asked.done(f"listener http update -a {address} --answer-404 {template(commanded, '404')}")
+            asked.done(
+                f"listener http update -a {address} --answer-404 {template(commanded, '404')}"
+            )
             client.send(b"GET / HTTP/1.1\r\nHost: nix.test\r\n\r\n")
             assert client.receive_message()[1] == b"mine"
 
@@ -295,17 +306,13 @@ def test_what_is_offered_by_alpn_can_be_another(commanded: Commanded, asked: Ask
 
 
 @pytest.mark.parametrize("kind", ["http", "https"])
-def test_an_address_that_is_taken_is_refused(
-    commanded: Commanded, asked: Asked, kind: str
-) -> None:
+def test_an_address_that_is_taken_is_refused(commanded: Commanded, asked: Asked, kind: str) -> None:
     for address in (commanded.http, commanded.https):
         text = f"{REFUSED}there is already a listener at {address}; remove it first"
         asked.refused(f"listener {kind} add -a {address}", 1, text)
 
 
-def test_an_address_that_another_program_has_is_refused(
-    commanded: Commanded, asked: Asked
-) -> None:
+def test_an_address_that_another_program_has_is_refused(commanded: Commanded, asked: Asked) -> None:
     # Whoever listens there has not allowed others to: the backend's own port.
     address = commanded.backend
     asked.done(f"listener http add -a {address}")
@@ -376,7 +383,10 @@ def test_an_answer_that_is_none_is_refused(commanded: Commanded, asked: Asked) -
     ("words", "text"),
     [
         ("listener http add", "Missing option '-a' / '--address'."),
-        ("listener http add -a 80", "Invalid value for '-a' / '--address': '80': a host and a port"),
+        (
+            "listener http add -a 80",
+            "Invalid value for '-a' / '--address': '80': a host and a port",
+        ),
         ("listener http add -a 127.0.0.1:65536", "a port from 1 to 65535 is meant"),
         ("listener http add -a localhost:80", "Invalid value for '-a' / '--address'"),
         ("listener http update -a [::1]:1", "Nothing to change: an option for what is to be"),
@@ -404,13 +414,17 @@ NO_UDP = "this version takes no datagrams"
     ("words", "text"),
     [
         (
-            "listener tcp add -a {spare} --public-address [::1]:1 --expect-proxy "
-            "--front-timeout 1 --back-timeout 1 --connect-timeout 1",
+            (
+                "listener tcp add -a {spare} --public-address [::1]:1 --expect-proxy "
+                "--front-timeout 1 --back-timeout 1 --connect-timeout 1"
+            ),
             f"AddTcpListener is not served yet: {NO_TCP}",
         ),
         (
-            "listener tcp update -a {spare} --public-address [::1]:1 --expect-proxy "
-            "--front-timeout 1 --back-timeout 1 --connect-timeout 1",
+            (
+                "listener tcp update -a {spare} --public-address [::1]:1 --expect-proxy "
+                "--front-timeout 1 --back-timeout 1 --connect-timeout 1"
+            ),
             f"UpdateTcpListener is not served yet: {NO_TCP}",
         ),
         (
@@ -418,13 +432,17 @@ NO_UDP = "this version takes no datagrams"
             f"UpdateTcpListener is not served yet: {NO_TCP}",
         ),
         (
-            "listener udp add -a {spare} --public-address [::1]:1 --front-timeout 1 "
-            "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0",
+            (
+                "listener udp add -a {spare} --public-address [::1]:1 --front-timeout 1 "
+                "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0"
+            ),
             f"AddUdpListener is not served yet: {NO_UDP}",
         ),
         (
-            "listener udp update -a {spare} --public-address [::1]:1 --front-timeout 1 "
-            "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0",
+            (
+                "listener udp update -a {spare} --public-address [::1]:1 --front-timeout 1 "
+                "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0"
+            ),
             f"UpdateUdpListener is not served yet: {NO_UDP}",
         ),
         ("listener tcp activate -a {spare}", "a listener of tcp is not served yet: " + NO_TCP),

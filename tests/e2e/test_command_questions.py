@@ -1,9 +1,7 @@
 """`sozutw explain`, `sessions`, `metrics` and `status`: what is told is what is."""
 
 import json
-
 import signal
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +37,9 @@ def test_a_plain_request_goes_where_it_was_explained(commanded: Commanded, asked
     # To ask is not to go: the other one is next, however often it is asked.
     other = {"a": "b", "b": "a"}[name]
     for _ in range(3):
-        assert steps(asked, f"http://one.test:{commanded.port}/x")["backend"].startswith(f"{other} ")
+        assert steps(asked, f"http://one.test:{commanded.port}/x")["backend"].startswith(
+            f"{other} "
+        )
     assert commanded.answers("/x") == other
 
 
@@ -79,7 +79,9 @@ def test_a_denied_request_is_explained(commanded: Commanded, asked: Asked) -> No
 
 def test_a_redirected_request_is_explained(commanded: Commanded, asked: Asked) -> None:
     selector = f"-a {commanded.http} --hostname r.test"
-    asked.done(f"frontend http add {selector} --redirect permanent --redirect-scheme use-https id one")
+    asked.done(
+        f"frontend http add {selector} --redirect permanent --redirect-scheme use-https id one"
+    )
     told = str(asked.told(f"explain http://r.test:{commanded.port}/p"))
     assert "301" in told
     assert "https://r.test/p" in told
@@ -185,7 +187,9 @@ def test_a_live_websocket_is_listed_and_killed(commanded: Commanded, asked: Aske
         other_peer.send(b"alive")
         assert other.receive_exactly(5) == b"alive"
         text = f"Request failed: there is no session {token}"
-        asked.refused(f"sessions kill {token}", 1, text, "`sozutw sessions list` shows what there is.")
+        asked.refused(
+            f"sessions kill {token}", 1, text, "`sozutw sessions list` shows what there is."
+        )
         assert len(sessions(asked)) == 1
     wait_until(lambda: sessions(asked) == [], "no session left")
 
@@ -211,7 +215,11 @@ def test_what_was_served_was_counted_and_is_cleared(commanded: Commanded, asked:
     asked.done("metrics clear")
     assert value(asked, "-n http.requests", "proxying", "http.requests") == 0
     sent = received = 0
-    for path, host, status in (("/", "one.test", 200), ("/", "one.test", 200), ("/", "nix.test", 404)):
+    for path, host, status in (
+        ("/", "one.test", 200),
+        ("/", "one.test", 200),
+        ("/", "nix.test", 404),
+    ):
         sent += len(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
         told, head, body = commanded.ask(path, host)
         assert told == status
@@ -306,7 +314,9 @@ def test_metrics_are_told_again_and_again_until_interrupted(commanded: Commanded
 def test_the_process_is_told(commanded: Commanded, asked: Asked) -> None:
     told = asked.told("status")
     if asked.is_json:
-        assert told == {"WORKERS": {"vec": [{"id": 0, "pid": commanded.process.pid, "run_state": 0}]}}
+        assert told == {
+            "WORKERS": {"vec": [{"id": 0, "pid": commanded.process.pid, "run_state": 0}]}
+        }
     else:
         assert [line.split() for line in told] == [
             ["WORKER", "PID", "STATE"],
@@ -324,7 +334,9 @@ def test_the_log_tells_more_and_less(commanded: Commanded, asked: Asked) -> None
     asked.done("logging error,sozutw.control=info")
     asked.done("logging info")
     wait_until(lambda: audits() > before, "audit lines again")
-    text = "Request failed: Error parsing logging filter: 'loud' is not a level; one of off, error, "
+    text = (
+        "Request failed: Error parsing logging filter: 'loud' is not a level; one of off, error, "
+    )
     asked.refused("logging sozutw=loud", 1, text + "warn, info, debug, trace is meant")
 
 

@@ -147,7 +147,9 @@ def test_backends_are_told_when_the_detail_is_raised() -> None:
     scene = Scene()
     scene.exchange()
     refused = scene.ask(backend_ids=["A"])
-    assert refused.message.endswith("; the detail is cluster; detail in [metrics] of the configuration raises it")
+    assert refused.message.endswith(
+        "; the detail is cluster; detail in [metrics] of the configuration raises it"
+    )
     assert not refused.content.metrics.clusters
     raised(scene)
     a, b = scene.query().clusters["app"].backends
