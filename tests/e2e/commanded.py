@@ -152,6 +152,7 @@ class Commanded:
         ]
         self.config.write_text("\n".join(parts) + "\n", encoding="utf-8")
         self.process: Process
+        self._commands: list[Process] = []
 
     def __enter__(self) -> Self:
         for echo in self.echoes:
@@ -183,7 +184,8 @@ class Commanded:
             self._give_up()
 
     def _give_up(self) -> None:
-        self.process.kill()
+        for process in (self.process, *self._commands):
+            process.kill()
         for echo in self.echoes:
             echo.__exit__()
         self.backend.close()
@@ -200,9 +202,11 @@ class Commanded:
         """Return a client of the command socket."""
         return Client(str(self.path), SECONDS_MAX)
 
-    def run(self, words: str, environment: dict[str, str] | None = None) -> Process:
+    def run(self, text: str, environment: dict[str, str] | None = None) -> Process:
         """Start `sozutw … -c FILE` as a process of its own."""
-        return sozutw([*shlex.split(words), "-c", self.config], self.folder, environment)
+        words = [*shlex.split(text), "-c", str(self.config)]
+        self._commands.append(sozutw(words, self.folder, environment))
+        return self._commands[-1]
 
     # What clients meet.
 
@@ -231,12 +235,13 @@ class Commanded:
 
 
 def finish(peer: Peer, client: Peer) -> None:
-    """Let an exchange that is held end well, and leave nothing of it in the pool."""
+    """Let an exchange that is held end well, and leave neither connection of it."""
     peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ndone")
     head, body = client.receive_message(SECONDS_MAX)
     assert (status_of(head), body) == (200, b"done")
     peer.expect_end(SECONDS_MAX)
     peer.close()
+    client.close()
 
 
 def location(head: bytes) -> str:

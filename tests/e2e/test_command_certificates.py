@@ -72,8 +72,9 @@ def test_the_chain_is_in_a_file_of_its_own_or_in_the_same(
     (commanded.folder / "chain.pem").write_text(between.pem)
     (commanded.folder / "both.pem").write_text(issued.certificate + between.pem)
     (commanded.folder / "leaf.key").write_text(issued.key)
+    leaf = commanded.folder / "leaf"
     for options in (
-        f"--certificate {commanded.folder}/leaf.pem --certificate-chain {commanded.folder}/chain.pem",
+        f"--certificate {leaf}.pem --certificate-chain {commanded.folder}/chain.pem",
         f"--certificate {commanded.folder}/both.pem",
     ):
         key = f"--key {commanded.folder}/leaf.key"
@@ -154,7 +155,8 @@ def test_a_fingerprint_that_nobody_has_is_refused(commanded: Commanded, asked: A
     words = f"certificate replace -a {commanded.https} -f {nobody} {options}"
     asked.refused(words, 1, text, LISTED)
     assert commanded.shown_for("x.test") == commanded.certificate.fingerprint
-    short = f'{REFUSED}fingerprint is "00"; the 64 hexadecimal digits of a certificate\'s SHA-256 are meant'
+    meant = "the 64 hexadecimal digits of a certificate's SHA-256 are meant"
+    short = f'{REFUSED}fingerprint is "00"; {meant}'
     asked.refused(f"certificate remove -a {commanded.https} -f 00", 1, short)
 
 

@@ -129,7 +129,8 @@ def test_a_sticky_cluster_keeps_a_client_at_one_backend(commanded: Commanded, as
         with connect(commanded.port) as client:
             for _ in range(3):
                 client.send(
-                    f"GET / HTTP/1.1\r\nHost: s.test\r\nCookie: SOZUBALANCEID={cookie}\r\n\r\n".encode()
+                    b"GET / HTTP/1.1\r\nHost: s.test\r\n"
+                    b"Cookie: SOZUBALANCEID=%b\r\n\r\n" % cookie.encode()
                 )
                 assert f'"by": "{name}"'.encode() in client.receive_message(SECONDS_MAX)[1]
     weights = told_of(asked, "sticky")
@@ -220,8 +221,10 @@ def test_a_backend_of_no_cluster_is_taken_and_told(asked: Asked) -> None:
         ("cluster add --load-balancing-policy hrw", "Missing option '-i' / '--id'."),
         (
             "cluster add -i x --load-balancing-policy best",
-            "Invalid value for '--load-balancing-policy': 'best': one of round_robin, random, "
-            "least_loaded, power_of_two, hrw, maglev is meant",
+            (
+                "Invalid value for '--load-balancing-policy': 'best': one of round_robin, random, "
+                "least_loaded, power_of_two, hrw, maglev is meant"
+            ),
         ),
         (
             "cluster add -i x --load-balancing-policy hrw --answer nix",

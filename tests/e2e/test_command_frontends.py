@@ -10,7 +10,6 @@ from tests.e2e.tls import tls_connect, trusting
 
 LISTED = "`sozutw frontend list` shows what there is."
 LISTENERS = "`sozutw listener list` shows what there is."
-WARNS = "warning: "
 
 
 def hosts(asked: Asked, words: str) -> list[str]:
@@ -77,7 +76,7 @@ def test_a_method_of_its_own_leads_elsewhere(commanded: Commanded, asked: Asked)
     asked.done(f"frontend http add {selector} id one")
     assert commanded.answers(host="x.test") == 404
     answer = request(commanded.port, b"DELETE / HTTP/1.0\r\nHost: x.test\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.0 501 ") or answer.startswith(b"HTTP/1.1 501 "), answer
+    assert answer.startswith((b"HTTP/1.0 501 ", b"HTTP/1.1 501 ")), answer
     asked.done(f"frontend http remove {selector} id one")
 
 
@@ -130,22 +129,21 @@ def strict_transport(commanded: Commanded, host: str) -> bytes | None:
 
 
 @pytest.mark.parametrize(
-    ("options", "field", "doubt"),
+    ("options", "field"),
     [
-        ("", None, ""),
-        ("--hsts-max-age 60", b"max-age=60", ""),
-        ("--hsts-include-subdomains", b"max-age=31536000; includeSubDomains", ""),
+        ("", None),
+        ("--hsts-max-age 60", b"max-age=60"),
+        ("--hsts-include-subdomains", b"max-age=31536000; includeSubDomains"),
         (
             "--hsts-preload --hsts-include-subdomains",
             b"max-age=31536000; includeSubDomains; preload",
-            "",
         ),
-        ("--hsts-max-age 60 --hsts-force-replace-backend", b"max-age=60", ""),
-        ("--hsts-disabled", None, ""),
+        ("--hsts-max-age 60 --hsts-force-replace-backend", b"max-age=60"),
+        ("--hsts-disabled", None),
     ],
 )
 def test_a_frontend_of_tls_tells_browsers_to_stay(
-    commanded: Commanded, asked: Asked, options: str, field: bytes | None, doubt: str
+    commanded: Commanded, asked: Asked, options: str, field: bytes | None
 ) -> None:
     selector = f"-a {commanded.https} --hostname localhost"
     asked.done(f"frontend https add {selector} {options} id one")
@@ -208,8 +206,8 @@ def test_a_duplicate_is_refused_whatever_it_leads_to(
 ) -> None:
     selector = f"-a {commanded.http} --hostname one.test -p /two"
     text = (
-        f"{REFUSED}one.test PREFIX '/two' (TREE) at {commanded.http} already leads to cluster 'two'; "
-        "remove that frontend first"
+        f"{REFUSED}one.test PREFIX '/two' (TREE) at {commanded.http} already leads to "
+        "cluster 'two'; remove that frontend first"
     )
     asked.refused(f"frontend http add {selector} {end}", 1, text)
 
@@ -220,7 +218,8 @@ def test_what_is_not_there_is_not_removed(commanded: Commanded, asked: Asked) ->
         words = f"frontend http remove -a {commanded.http} --hostname x.test {end}"
         asked.refused(words, 1, text, LISTED)
     words = f"frontend https remove -a {commanded.https} --hostname one.test -p /two deny"
-    text = f"{REFUSED}there is no frontend one.test PREFIX '/two' (TREE) at {commanded.https} to remove"
+    rule = f"one.test PREFIX '/two' (TREE) at {commanded.https}"
+    text = f"{REFUSED}there is no frontend {rule} to remove"
     asked.refused(words, 1, text, LISTED)
 
 
@@ -265,22 +264,26 @@ def test_what_is_not_served_is_refused_by_name(
     assert hosts(asked, "-d x.test") == []
 
 
+NO_HSTS = "hsts has no place at an http listener; https is meant"
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
         (
             "--hostname x.test --path-regex '/a(b'",
-            "path.value is no regular expression that can be used: bad regular expression '/a(b': "
-            "missing ): /a(b",
+            (
+                "path.value is no regular expression that can be used: bad regular expression "
+                "'/a(b': missing ): /a(b"
+            ),
         ),
         (
             "--hostname x..test",
             'hostname is "x..test"; a host name has no empty part, nor a dot at its end',
         ),
-        (
-            "--hostname x.test --hsts-max-age 60",
-            "hsts has no place at an http listener; https is meant",
-        ),
+        ("--hostname x.test --hsts-max-age 60", NO_HSTS),
+        ("--hostname x.test --hsts-include-subdomains", NO_HSTS),
+        ("--hostname x.test --hsts-preload --hsts-force-replace-backend", NO_HSTS),
     ],
 )
 def test_what_cannot_be_is_refused(

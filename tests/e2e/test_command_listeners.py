@@ -205,15 +205,15 @@ def test_what_is_updated_is_so_and_all_else_stays(
         assert value.removesuffix(" s") == "21"
 
 
+@pytest.mark.parametrize("kind", ["http", "https"])
 @pytest.mark.parametrize("status", ANSWERS)
 def test_each_answer_of_a_listener_can_be_another(
-    commanded: Commanded, asked: Asked, status: str
+    commanded: Commanded, asked: Asked, kind: str, status: str
 ) -> None:
-    with resting(commanded, asked, "http") as address:
-        asked.done(
-            f"listener http update -a {address} --answer-{status} {template(commanded, status)}"
-        )
-        told = told_of(asked, "http", address)
+    with resting(commanded, asked, kind) as address:
+        path = template(commanded, status)
+        asked.done(f"listener {kind} update -a {address} --answer-{status} {path}")
+        told = told_of(asked, kind, address)
         assert told is not None
         if not asked.is_json:
             assert told["answers of its own"].strip() == status
@@ -414,13 +414,17 @@ NO_UDP = "this version takes no datagrams"
     ("words", "text"),
     [
         (
-            "listener tcp add -a {spare} --public-address [::1]:1 --expect-proxy "
-            "--front-timeout 1 --back-timeout 1 --connect-timeout 1",
+            (
+                "listener tcp add -a {spare} --public-address [::1]:1 --expect-proxy "
+                "--front-timeout 1 --back-timeout 1 --connect-timeout 1"
+            ),
             f"AddTcpListener is not served yet: {NO_TCP}",
         ),
         (
-            "listener tcp update -a {spare} --public-address [::1]:1 --expect-proxy "
-            "--front-timeout 1 --back-timeout 1 --connect-timeout 1",
+            (
+                "listener tcp update -a {spare} --public-address [::1]:1 --expect-proxy "
+                "--front-timeout 1 --back-timeout 1 --connect-timeout 1"
+            ),
             f"UpdateTcpListener is not served yet: {NO_TCP}",
         ),
         (
@@ -428,13 +432,17 @@ NO_UDP = "this version takes no datagrams"
             f"UpdateTcpListener is not served yet: {NO_TCP}",
         ),
         (
-            "listener udp add -a {spare} --public-address [::1]:1 --front-timeout 1 "
-            "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0",
+            (
+                "listener udp add -a {spare} --public-address [::1]:1 --front-timeout 1 "
+                "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0"
+            ),
             f"AddUdpListener is not served yet: {NO_UDP}",
         ),
         (
-            "listener udp update -a {spare} --public-address [::1]:1 --front-timeout 1 "
-            "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0",
+            (
+                "listener udp update -a {spare} --public-address [::1]:1 --front-timeout 1 "
+                "--back-timeout 1 --max-rx-datagram-size 1500 --max-flows 0"
+            ),
             f"UpdateUdpListener is not served yet: {NO_UDP}",
         ),
         ("listener tcp activate -a {spare}", "a listener of tcp is not served yet: " + NO_TCP),

@@ -99,8 +99,8 @@ def test_what_cannot_be_saved_or_loaded_is_refused(commanded: Commanded, asked: 
     open_to_all = written(commanded, "open.json", "")
     open_to_all.chmod(0o644)
     text = (
-        f"Request failed: {open_to_all} may be read by others (mode 0644) and may hold private keys; "
-        f"chmod 600 {open_to_all} is meant"
+        f"Request failed: {open_to_all} may be read by others (mode 0644) and may hold private "
+        f"keys; chmod 600 {open_to_all} is meant"
     )
     asked.refused(f"state load -f {open_to_all}", 1, text)
 

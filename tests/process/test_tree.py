@@ -152,6 +152,12 @@ def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_pa
     place.stop()  # Again is no harm: a signal and twistd may both ask.
 
 
+def test_who_looks_is_told_that_it_stops(place: Place) -> None:
+    assert not place.proxy.host.is_stopping
+    place.proxy.stop_softly()
+    assert place.proxy.host.is_stopping
+
+
 def test_logs_are_reopened_under_the_same_name(place: Place) -> None:
     with place.connect() as client:
         place.exchange(client)

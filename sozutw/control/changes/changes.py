@@ -34,6 +34,7 @@ _log = Logger()
 
 REFUSED: Final = "could not dispatch request on the main process state: "
 APPLIED: Final = "Successfully applied request to all workers"
+STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it anew"
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -69,16 +70,16 @@ class Changes:
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
         """Apply one order."""
         tell(processing("Processing worker request..."))
-        return self._turn.run(self._order, message)
+        return self._turn.run(self._unless_stopping, self._order, message)
 
     def batch(self, batch: pb.Batch, tell: Tell) -> "Deferred[pb.Response]":
         """Apply several orders as one: all or none."""
         tell(processing(f"Processing {len(batch.requests)} requests as one..."))
-        return self._turn.run(self._batch, batch)
+        return self._turn.run(self._unless_stopping, self._batch, batch)
 
     def load_state(self, path: str, tell: Tell) -> "Deferred[pb.Response]":
         """Apply what a state file holds; what is refused of it is passed over, and told."""
-        return self._turn.run(self._load_state, path, tell)
+        return self._turn.run(self._unless_stopping, self._load_state, path, tell)
 
     def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
         """Write all that is configured to a file."""
@@ -86,13 +87,19 @@ class Changes:
 
     def configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> "Deferred[pb.Response]":
         """Make a configuration file true, or tell what that would change."""
-        return self._turn.run(self._configure, asked, tell)
+        if asked.dry_run:
+            return self._turn.run(self._configure, asked, tell)
+        return self._turn.run(self._unless_stopping, self._configure, asked, tell)
 
     def applied(self, order: Request) -> None:
         """Tell of an order that was applied without being asked for."""
         deque(self._changed([order]), maxlen=0)
 
     # Each in its turn.
+
+    def _unless_stopping(self, change: Callable[..., Any], *asked: Any) -> Any:
+        # An order could open again what the process has just closed for good.
+        return failure(STOPPING) if self._host.is_stopping else change(*asked)
 
     @inlineCallbacks
     def _order(self, message: pb.Request) -> Answered:

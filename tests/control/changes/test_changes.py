@@ -90,6 +90,27 @@ def _another(order) -> dict[str, str]:
     return {} if order is backend else {"hostname": "other"}
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        cluster(),
+        pb.Request(batch=pb.Batch(requests=[cluster()])),
+        pb.Request(load_state="/nowhere/state.json"),
+        pb.Request(reload_configuration="/etc/new.toml"),
+        pb.Request(apply_configuration=pb.ApplyConfiguration(path="/etc/new.toml")),
+    ],
+)
+def test_a_process_that_is_stopping_changes_nothing(request_: pb.Request) -> None:
+    scene = DeskScene()
+    scene.host.files["/etc/new.toml"] = Config(clusters=(Cluster("new"),))
+    scene.host.is_stopping = True
+    before = loaded(scene)
+    assert "is stopping" in scene.refused(request_)
+    assert loaded(scene) == before
+    dry = pb.ApplyConfiguration(path="/etc/new.toml", dry_run=True)
+    assert scene.ok(pb.Request(apply_configuration=dry)).content.changes.requests
+
+
 # A batch.
 
 
