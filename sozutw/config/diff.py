@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sozutw.config.dump import add_frontend, add_listener, remove_frontend
-from sozutw.config.model import FrontendRule, InetAddress
+from sozutw.config.model import FrontendRule, HttpsListener, InetAddress
 from sozutw.config.pem import fingerprint_of
 from sozutw.config.requests import (
     ActivateListener,
@@ -119,7 +119,7 @@ def _clusters_come(old: ConfigView, new: ConfigView) -> Iterator[Request | None]
 
 def _certificates_come(old: ConfigView, new: ConfigView) -> Iterator[Request | None]:
     for address in new.addresses_of_certificates():
-        if new.listener(address) is not None:
+        if isinstance(new.listener(address), HttpsListener):
             known = set(old.certificates(address))
             for held in new.certificates(address):
                 yield None if held in known else AddCertificate(address, held)

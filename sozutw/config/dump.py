@@ -26,7 +26,7 @@ def dump(state: ConfigView) -> Iterator[Request]:
     Give the requests that make an empty state into this one.
 
     Listeners, each with its activation, then clusters, frontends, certificates and backends.
-    Rules that outlive their listener are left out: nobody could add them.
+    Rules and certificates that outlive their listener are left out: nobody could add them.
     """
     for kind in (ListenerKind.HTTP, ListenerKind.HTTPS):
         for listener in state.listeners:
@@ -53,7 +53,7 @@ def _frontends(state: ConfigView, kind: ListenerKind) -> Iterator[Request]:
 
 def _certificates(state: ConfigView) -> Iterator[Request]:
     for address in state.addresses_of_certificates():
-        if state.listener(address) is not None:
+        if isinstance(state.listener(address), HttpsListener):
             for held in state.certificates(address):
                 yield AddCertificate(address, held)
 

@@ -132,6 +132,12 @@ def _failed(fault: Failure, verb: str) -> pb.Response:
     return failure(f"internal error in {verb}; the log has more")
 
 
+def _without_content(response: pb.Response) -> pb.Response:
+    """Sōzu's client takes a content that it does not know for none, but writes no JSON for it."""
+    response.ClearField("content")
+    return response
+
+
 def _questions(parts: Parts) -> dict[str, Verb]:
     """Return what only looks."""
     applier, host = parts.applier, parts.host
@@ -181,7 +187,7 @@ def _actions(parts: Parts) -> dict[str, Verb]:
         "load_state": lambda asked, _actor, tell: changes.load_state(asked, tell),
         "reload_configuration": lambda asked, _actor, tell: changes.configure(
             pb.ApplyConfiguration(path=asked), tell
-        ),
+        ).addCallback(_without_content),
         "apply_configuration": lambda asked, _actor, tell: changes.configure(asked, tell),
         "configure_metrics": lambda asked, _actor, _tell: metrics.configure(asked),
         "set_metric_detail": lambda asked, actor, _tell: metrics.set_detail(asked, actor),

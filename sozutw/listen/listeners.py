@@ -4,6 +4,7 @@ The ListenerService: the listening sockets of a worker, and which listener each 
 It must not know what is said on a connection: a factory makes the protocol.
 """
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
-from sozutw.listen.sockets import bind
+from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
@@ -49,9 +50,12 @@ class ListenerService(Service):
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
+        self._has_stopped = False
 
     def reserve(self, address: InetAddress) -> socket.socket:
         """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
+        if self._has_stopped:
+            raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         return bind(address)
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
@@ -104,5 +108,6 @@ class ListenerService(Service):
     @override
     def stopService(self) -> None:
         super().stopService()
+        self._has_stopped = True
         for address in list(self.acceptors):
             self.deactivate(address)

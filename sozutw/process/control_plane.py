@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import Settings
+from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.audit import AuditTrail
 from sozutw.control.changes.apply import Applier
@@ -170,6 +171,10 @@ class ControlPlane(Service):
             yield self._service.stopService()
         yield self._autosave.stop()
         self._host.close()
+
+    def applied(self, request: Request) -> None:
+        """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
+        self.changes.applied(request)
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

@@ -124,8 +124,9 @@ class Signals:
         self._stop_asked()
 
     def stop(self, is_hard: bool) -> None:
-        """Somebody who is no signal wants the process to end."""
-        self._stop_asked()
+        """A command wants the process to end; one that is soft never hurries another."""
+        if self._stop_asked == self._stop_softly:
+            self._stop_asked()
         if is_hard and self._stop_asked == self._stop_now:
             self._stop_asked()
 

@@ -117,9 +117,10 @@ class ProxyService(Service):
         """Bind: low ports need the privileges that twistd drops afterwards."""
         if self.admin is not None:
             self.admin.privilegedStartService()
+        self.applier.apply(*requests_of(self._config))
+        # After the addresses: whoever finds one taken leaves no socket behind in the file system.
         if self.control is not None:
             self.control.privilegedStartService()
-        self.applier.apply(*requests_of(self._config))
         self._prepare_dials(self._config)
         if self.control is not None:
             self.control.load_saved_state()
@@ -152,6 +153,7 @@ class ProxyService(Service):
     def stop_softly(self) -> Deferred[None]:
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
+            self.host.is_stopping = True
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
@@ -188,6 +190,8 @@ class ProxyService(Service):
         else:
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
+        if self.control is not None:
+            self.control.applied(request)
 
     def _when_sessions_end(self) -> Deferred[None]:
         ended: Deferred[None] = Deferred()

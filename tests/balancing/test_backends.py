@@ -505,3 +505,14 @@ def test_a_witness_hears_once_that_all_are_gone_and_once_that_one_is_back():
     assert witness.heard == [("out", "c")]
     chosen(state, now=1.0, count=2)
     assert witness.heard == [("out", "c"), ("recovered", "c")]
+
+
+def test_a_backend_that_was_made_aside_is_taken_in_as_the_last():
+    state = cluster("a")
+    aside = BackendState(backend("b"), state)
+    assert [one.backend_id for one in state.backends] == ["a"]
+    state.adopt(aside)
+    assert state.backends[-1] is aside
+    assert chosen(state, count=2) in {"ab", "ba"}
+    with pytest.raises(AssertionError):
+        state.adopt(BackendState(backend("a"), state))

@@ -488,3 +488,11 @@ class Simulation:
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_happens_backends_count_as_their_history_says(seed: int) -> None:
     Simulation(seed).run()
+
+
+def test_it_knows_whom_it_watches() -> None:
+    probes = followed(cluster())
+    assert probes.watches("app")
+    assert not probes.watches("other")
+    probes.follow("app", None, 0.0)
+    assert not probes.watches("app")

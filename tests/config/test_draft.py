@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sozutw.config.draft import apply
+from sozutw.config.draft import Draft, apply
 from sozutw.config.model import (
     Backend,
     Cluster,
@@ -12,12 +12,14 @@ from sozutw.config.model import (
     HttpListener,
     HttpsListener,
     InetAddress,
+    ListenerKind,
     LoadBalancing,
     PathType,
     Position,
     UnixAddress,
 )
 from sozutw.config.pem import fingerprint_of
+from sozutw.config.policies import HealthCheck
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
@@ -28,18 +30,22 @@ from sozutw.config.requests import (
     AddHttpsFrontend,
     AddHttpsListener,
     DeactivateListener,
+    ListenerPatch,
     RemoveBackend,
     RemoveCertificate,
     RemoveCluster,
+    RemoveHealthCheck,
     RemoveHttpFrontend,
     RemoveHttpsFrontend,
     RemoveListener,
     ReplaceCertificate,
     ReplaceDefaultCertificate,
     Request,
+    SetHealthCheck,
+    UpdateListener,
 )
 from sozutw.config.security import CertificateAndKey
-from sozutw.config.state import ConfigState, RefusedRequestError
+from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
 from tests.config.conftest import pem
 
 HERE = InetAddress("127.0.0.1", 8080)
@@ -525,3 +531,82 @@ def is_same_backend(one: Backend, other: Backend) -> bool:
 
 
 TestStateAgainstModel = StateAgainstModel.TestCase
+
+
+def test_a_draft_tells_what_its_commit_will_change() -> None:
+    state = state_with(
+        AddHttpListener(HttpListener(HERE)),
+        AddHttpsListener(HttpsListener(HttpListener(THERE))),
+        AddCluster(Cluster("a")),
+        AddCertificate(THERE, ONE_HELD),
+        AddBackend(Backend("a", "0", ONE)),
+    )
+    draft = Draft(state)
+    rule_ = FrontendRule(HERE, "x.example", cluster_id="a")
+    for request in (
+        RemoveCluster("a"),
+        AddHttpFrontend(rule_),
+        ActivateListener(HERE),
+        RemoveCertificate(THERE, known_by(ONE_HELD)),
+        RemoveBackend("a", "0", ONE),
+        UpdateListener(HERE, ListenerKind.HTTP, ListenerPatch(sticky_name="S")),
+    ):
+        draft.apply(request)
+    (listener,) = draft.changed_listeners()
+    assert (listener.key, listener.new.sticky_name) == (HERE, "S")
+    assert [(c.key, c.old, c.new) for c in draft.changed_activity()] == [(HERE, None, True)]
+    assert [(c.key, c.new) for c in draft.changed_clusters()] == [("a", None)]
+    ((address, rules),) = draft.changed_frontends()
+    assert (address, [c.new for c in rules]) == (HERE, [rule_])
+    ((_, certificates),) = draft.changed_certificates()
+    assert [(c.old, c.new) for c in certificates] == [(ONE_HELD, None)]
+    ((cluster_id, backends),) = draft.changed_backends()
+    assert (cluster_id, [c.new for c in backends]) == ("a", [None])
+    assert state.cluster("a") is not None
+
+
+def test_a_listener_is_updated_in_place_and_by_its_kind() -> None:
+    state = state_with(AddHttpListener(HttpListener(HERE)))
+    patch = ListenerPatch(sticky_name="S")
+    apply(state, UpdateListener(HERE, ListenerKind.HTTP, patch))
+    (listener,) = state.listeners
+    assert isinstance(listener, HttpListener)
+    assert listener.sticky_name == "S"
+    for verb in (RemoveListener, ActivateListener, DeactivateListener):
+        text = refusal(state, verb(HERE, ListenerKind.HTTPS))
+        assert text == f"the listener at {HERE} is for http and not for https; name another"
+    assert "https" in refusal(state, UpdateListener(HERE, ListenerKind.HTTPS, patch))
+    assert "add it first" in refusal(state, UpdateListener(THERE, ListenerKind.HTTP, patch))
+
+
+def test_a_health_check_is_set_and_removed() -> None:
+    state = state_with(AddCluster(Cluster("a")))
+    apply(state, SetHealthCheck("a", HealthCheck("/up")))
+    assert state.cluster("a") == Cluster("a", health_check=HealthCheck("/up"))
+    apply(state, RemoveHealthCheck("a"))
+    assert state.cluster("a") == Cluster("a")
+    assert "no health check" in refusal(state, RemoveHealthCheck("a"))
+    assert "add it first" in refusal(state, SetHealthCheck("b", HealthCheck("/up")))
+
+
+def test_what_is_so_already_is_no_change_and_is_told_apart() -> None:
+    rule_ = FrontendRule(HERE, "x.example", cluster_id="a")
+    first = [
+        AddHttpListener(HttpListener(HERE)),
+        AddCluster(Cluster("a")),
+        AddBackend(Backend("a", "0", ONE)),
+        AddHttpFrontend(rule_),
+    ]
+    state = state_with(*first)
+    draft = Draft(state)
+    for again in (first[0], first[3]):
+        with pytest.raises(AlreadySoError):
+            draft.apply(again)
+    draft.apply(first[1])
+    draft.apply(first[2])
+    assert list(draft.changed_clusters()) == []
+    assert [list(changes) for _, changes in draft.changed_backends()] == [[]]
+    other = AddHttpListener(HttpListener(HERE, sticky_name="S"))
+    with pytest.raises(RefusedRequestError) as caught:
+        draft.apply(other)
+    assert not isinstance(caught.value, AlreadySoError)

@@ -54,6 +54,9 @@ def test_it_has_sozus_order_and_leaves_out_what_waits() -> None:
     apply(state, AddHttpListener(HttpListener(GONE)), AddHttpFrontend(gone), RemoveListener(GONE))
     apply(state, AddHttpsListener(HttpsListener(HttpListener(InetAddress("::1", 1)))))
     apply(state, AddCertificate(InetAddress("::1", 1), held), RemoveListener(InetAddress("::1", 1)))
+    idle = AddHttpListener(HttpListener(InetAddress("::1", 2)))
+    apply(state, idle)
+    wanted.insert(2, idle)
     assert list(dump(state)) == wanted
 
 

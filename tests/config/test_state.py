@@ -8,6 +8,7 @@ from sozutw.config.model import (
     Cluster,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     ListenerKind,
     Position,
@@ -15,17 +16,22 @@ from sozutw.config.model import (
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
+    AddCertificate,
     AddCluster,
     AddHttpFrontend,
     AddHttpListener,
+    AddHttpsListener,
     RemoveCluster,
     RemoveHttpFrontend,
     Request,
 )
+from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import ConfigState
+from tests.config.conftest import pem
 
 HERE = InetAddress("127.0.0.1", 8080)
 ONE = InetAddress("127.0.0.1", 9001)
+HELD = CertificateAndKey(pem("one"), "key")
 
 
 def rule(host: str = "a.test", cluster_id: str | None = "app", **options: object) -> FrontendRule:
@@ -64,6 +70,14 @@ def test_it_tells_which_addresses_and_clusters_hold_something() -> None:
     assert state.kind_at(HERE) is ListenerKind.HTTP
     assert state.kind_at(ONE) is None
     assert state.addresses_of_certificates() == ()
+    assert [one.address for one in state.listeners] == [HERE]
+    assert state.is_active(HERE)
+    assert not state.is_active(ONE)
+    apply(state, AddHttpsListener(HttpsListener(HttpListener(ONE))), AddCertificate(ONE, HELD))
+    state.check_invariants()
+    assert state.addresses_of_certificates() == (ONE,)
+    assert state.certificates(ONE) == (HELD,)
+    assert state.listener(ONE) is not None
     assert state.clusters_of_backends() == ("app",)
 
 

@@ -118,6 +118,15 @@ class Ward(Stage):
     def expect_no_dial(self) -> None:
         """Checks are dials at any time."""
 
+    @override
+    def expect_same_descriptors(self) -> None:
+        """A check may have been under way when they were counted."""
+        wait_until(
+            lambda: len(self._descriptors()) <= self.descriptors,
+            f"at most {self.descriptors} descriptors",
+            said=lambda: str(self._descriptors()),
+        )
+
     def ask(self, client: Peer, path: str = "/") -> str:
         """Return which backend serves a request."""
         client.send(get(path))

@@ -223,3 +223,12 @@ def test_stopping_closes_all_and_tells_who_waits(scene: Scene):
     waiting.settimeout(5)
     with suppress(ConnectionResetError):
         assert waiting.recv(1) == b""
+
+
+def test_nothing_is_opened_by_a_process_that_is_stopping(scene: Scene):
+    listener = scene.listener()
+    scene.service.startService()
+    scene.service.stopService()
+    with pytest.raises(CannotListenError, match="this process is stopping"):
+        activate(scene.service, listener)
+    assert is_refused(listener)

@@ -228,7 +228,9 @@ def test_it_is_told_of_until_the_last_client_is_gone(loop: HandRunLoop, watched:
         place.loop.run_until(lambda: place.proxy.count_connections() == 1)
         loop.settle()
         done: list[None] = []
+        assert not place.proxy.host.is_stopping
         place.proxy.stopService().addCallback(done.append)
+        assert place.proxy.host.is_stopping
         assert place.ask("/readyz") == (503, "draining\n")
         assert place.ask("/healthz") == (200, "ok\n")
         assert "\nsozutw_client_connections 1\n" in place.ask("/metrics")[1]

@@ -192,3 +192,18 @@ def test_an_exchange_ends_once():
     with pytest.raises(AssertionError):
         play.exchange._end("", is_error=False)
     play.assert_settled()
+
+
+def test_what_is_going_on_can_be_told():
+    play = Playbook("A")
+    _ = play.asks(UPGRADE)
+    exchange = play.exchange
+    assert exchange.doing("l", is_draining=False) == ("l", "HTTP", "exchange", "", "", "")
+    _ = play >> on("start", b"", True, ()) << ... >> CONNECTED << ...
+    told = exchange.doing("l", is_draining=True)
+    assert told[:4] == ("l", "HTTP", "draining", "app")
+    assert told.backend_id == "A"
+    assert told.backend_address
+    _ = play >> play.answers(SWITCHED) << ...
+    assert exchange.doing("l", is_draining=True).state == "tunnel"
+    assert exchange.doing("l", is_draining=True).protocol == "WS"

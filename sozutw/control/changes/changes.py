@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from sozutw.config.dump import dump
 from sozutw.config.model import Config
-from sozutw.config.requests import Request
+from sozutw.config.requests import AddBackend, AddHttpFrontend, AddHttpsFrontend, Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.changes.apply import Applier, Outcome
 from sozutw.control.changes.happenings import happening_of
@@ -88,6 +88,10 @@ class Changes:
         """Make a configuration file true, or tell what that would change."""
         return self._turn.run(self._configure, asked, tell)
 
+    def applied(self, order: Request) -> None:
+        """Tell of an order that was applied without being asked for."""
+        self._changed([order])
+
     # Each in its turn.
 
     def _order(self, message: pb.Request) -> pb.Response:
@@ -97,7 +101,7 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
         self._changed([order])
-        return ok(APPLIED + _doubts(warnings_of(message)))
+        return ok(APPLIED + _doubts([*warnings_of(message), *self._missed_by([order])]))
 
     @inlineCallbacks
     def _batch(self, batch: pb.Batch) -> Answered:
@@ -108,6 +112,7 @@ class Changes:
             return failure(f"{REFUSED}{error}; none is applied")
         self._changed(orders)
         warnings = [text for message in batch.requests for text in warnings_of(message)]
+        warnings += self._missed_by(orders)
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
@@ -178,6 +183,19 @@ class Changes:
         if waiting:
             response.message += f"; takes effect with the next start: {', '.join(waiting)}"
         return response
+
+    def _missed_by(self, orders: list[Request]) -> list[str]:
+        """Say which clusters the orders name that are not there: perhaps a slip of the pen."""
+        named: dict[str, None] = {}
+        for order in orders:
+            match order:
+                case AddBackend(about) | AddHttpFrontend(about) | AddHttpsFrontend(about):
+                    if about.cluster_id is not None:
+                        named[about.cluster_id] = None
+                case _:
+                    pass
+        known = self._applier.state.cluster
+        return [f"there is no cluster {name!r} yet" for name in named if known(name) is None]
 
     def _changed(self, orders: list[Request]) -> None:
         self._counts.count(*orders)

@@ -65,6 +65,21 @@ def test_what_an_order_has_no_effect_with_is_told() -> None:
     assert scene_cluster.HasField("add_cluster")
 
 
+@pytest.mark.parametrize("order", [backend, frontend])
+def test_what_names_a_cluster_that_is_not_there_is_taken_and_told(order) -> None:
+    scene = DeskScene()
+    scene.ok(http_listener())
+    answer = scene.ok(order(cluster_id="nix"))
+    assert answer.message.endswith(" workers; warning: there is no cluster 'nix' yet")
+    both = [order(cluster_id="later", **_another(order)), cluster(cluster_id="later")]
+    assert "warning" not in scene.ok(pb.Request(batch=pb.Batch(requests=both))).message
+    assert "warning" not in scene.ok(frontend(cluster_id=None, hostname="denied")).message
+
+
+def _another(order) -> dict[str, str]:
+    return {} if order is backend else {"hostname": "other"}
+
+
 # A batch.
 
 
@@ -248,6 +263,7 @@ def test_a_reload_applies_the_difference_removals_too() -> None:
     assert [b.backend_id for b in state.backends("app")] == ["A"]
     assert [rule.hostname for rule in state.frontends(LISTENER)] == ["a.test"]
     assert asked.answer.message == "Successfully loaded the config: 4 ok, 0 errors"
+    assert not asked.answer.HasField("content")  # Sōzu's client would not know it.
     assert events[-1] == "CONFIGURATION_RELOADED"
     assert scene.host.taken == [scene.host.files["/etc/our.toml"]]
     # Who was on the way goes on.
