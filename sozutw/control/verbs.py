@@ -4,7 +4,7 @@ The desk of a process: which verb does what, and what is written down of it.
 ``control.channel.connection`` asks it request by request; it must not know sockets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -46,6 +46,7 @@ from sozutw.control.questions.queries import (
 )
 from sozutw.control.replies import failure, processing
 from sozutw.control.running import Running
+from sozutw.control.slowly import Slowly
 
 _log = Logger()
 
@@ -70,7 +71,7 @@ class Parts(NamedTuple):
 
 
 Verb = Callable[[Any, Actor, Tell], Any]
-"""Takes what the request's field holds; returns a Response, or a Deferred of one."""
+"""Takes what the request's field holds; returns a Response, a Deferred of one, or Steps to one."""
 
 
 class CommandDesk:
@@ -80,6 +81,7 @@ class CommandDesk:
         self._parts = parts
         self._audit = audit
         self._clock = clock
+        self._slowly = Slowly(clock)
         self._verbs = _questions(parts) | _actions(parts)
 
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
@@ -98,8 +100,12 @@ class CommandDesk:
             answered = maybeDeferred(self._verbs[verb], getattr(request, verb), actor, tell)
         else:
             answered = maybeDeferred(lambda: failure(f"the verb {verb!r} is not known here"))
-        answered.addErrback(_failed, verb)
+        answered.addCallback(self._taken).addErrback(_failed, verb)
         return answered.addCallback(self._noted, request, actor, began)
+
+    def _taken(self, answer: Any) -> Any:
+        """Take the steps to an answer that takes long."""
+        return self._slowly.run(answer) if isinstance(answer, Generator) else answer
 
     def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
         """Leave a line of what somebody asked for who may ask for nothing."""
