@@ -219,7 +219,7 @@ class Shelves(Mapping[S, Mapping[K, V]]):
         for first, shelf in self._touched.items():
             if first not in settled:
                 settled[first] = shelf.commit()
-        # As one, in the order of the first touch; a key that was there keeps its place.
+        # As one, as they were first touched; a key that was there keeps its place.
         below.update(settled)
         for first, table in settled.items():
             if not table:

@@ -4,7 +4,7 @@ The desk of a process: which verb does what, and what is written down of it.
 ``control.channel.connection`` asks it request by request; it must not know sockets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -46,17 +46,10 @@ from sozutw.control.questions.queries import (
 )
 from sozutw.control.replies import failure, processing
 from sozutw.control.running import Running
+from sozutw.control.slowly import Slowly
 
 _log = Logger()
 
-STOPPING: Final = "the process is stopping, and its configuration changes no more"
-_CONFIGURING: Final = CHANGES | {
-    "batch",
-    "load_state",
-    "reload_configuration",
-    "apply_configuration",
-}
-"""What would only change what nobody will see."""
 
 ALL: Final = Fanout(ok=1, err=0, expected=1)
 NONE: Final = Fanout(ok=0, err=1, expected=1)
@@ -80,7 +73,7 @@ class Parts(NamedTuple):
 
 
 Verb = Callable[[Any, Actor, Tell], Any]
-"""Takes what the request's field holds; returns a Response, or a Deferred of one."""
+"""Takes what the request's field holds; returns a Response, a Deferred of one, or Steps to one."""
 
 
 class CommandDesk:
@@ -90,6 +83,7 @@ class CommandDesk:
         self._parts = parts
         self._audit = audit
         self._clock = clock
+        self._slowly = Slowly(clock)
         self._verbs = _questions(parts) | _actions(parts)
 
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
@@ -98,9 +92,7 @@ class CommandDesk:
         began = self._clock.seconds()
         if verb == "subscribe_events":
             return self._subscribe(request, actor, tell)
-        if verb in _CONFIGURING and self._parts.host.is_stopping:
-            answered = maybeDeferred(failure, STOPPING)
-        elif verb in CHANGES:
+        if verb in CHANGES:
             answered = maybeDeferred(self._parts.changes.order, request, tell)
         elif verb in UNSERVED:
             answered = maybeDeferred(lambda: failure(str(unserved(*UNSERVED[verb]))))
@@ -110,8 +102,12 @@ class CommandDesk:
             answered = maybeDeferred(self._verbs[verb], getattr(request, verb), actor, tell)
         else:
             answered = maybeDeferred(lambda: failure(f"the verb {verb!r} is not known here"))
-        answered.addErrback(_failed, verb)
+        answered.addCallback(self._taken).addErrback(_failed, verb)
         return answered.addCallback(self._noted, request, actor, began)
+
+    def _taken(self, answer: Any) -> Any:
+        """Take the steps to an answer that takes long."""
+        return self._slowly.run(answer) if isinstance(answer, Generator) else answer
 
     def turned_away(self, message: bytes, actor: Actor, refusal: pb.Response) -> None:
         """Leave a line of what somebody asked for who may ask for nothing."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sozutw.metrics import names
@@ -170,18 +171,15 @@ def _named(counters: object, mapping: names.Names) -> dict[str, Any]:
 def _timer(name: str, timers: Iterable[Timer]) -> dict[str, Any]:
     """Tell timers as the one that they add up to."""
     whole = Timer()
-    for timer in timers:
-        whole.sum_us += timer.sum_us
-        whole.buckets = [a + b for a, b in zip(whole.buckets, timer.buckets, strict=True)]
+    every = [whole, *timers]
+    whole.sum_us = sum(timer.sum_us for timer in every)
+    whole.buckets = list(map(sum, zip(*(timer.buckets for timer in every), strict=True)))
     return {name: percentiles(whole), f"{name}_histogram": histogram(whole)}
 
 
 def _sums(backends: Iterable[BackendReport], mapping: names.Names) -> dict[str, int]:
-    told = dict.fromkeys(mapping.values(), 0)
-    for backend in backends:
-        for attribute, name in mapping.items():
-            told[name] += getattr(backend.counters, attribute)
-    return told
+    counters = [backend.counters for backend in backends]
+    return {name: sum(map(attrgetter(attribute), counters)) for attribute, name in mapping.items()}
 
 
 def _add(told: dict[str, Any], name: str, count: int) -> None:

@@ -71,7 +71,7 @@ class ControlPlane(Service):
         self._autosave = AutomaticSave(self.changes.save_state, reactor, _saved_to(settings))
         self.changes.on_change = self._autosave.changed
         self._metrics = MetricVerbs(
-            counts.reports,
+            counts.gather,
             lambda: configured_counts(applier.state),
             certificates.begin_counting_anew,
             events,

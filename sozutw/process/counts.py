@@ -1,7 +1,7 @@
 """What all counters of a process say now, gauges brought up to date, for whoever shows them."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, Final
 
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.control.changes.apply import Applier
@@ -11,6 +11,8 @@ from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.metrics.prometheus import chunks
 from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
 from sozutw.process.assembly import Worker
+
+_CLUSTERS_A_STEP: Final = 64
 
 
 class Counts:
@@ -33,13 +35,18 @@ class Counts:
 
     def as_json(self) -> str:
         """Tell all counters as one line of JSON."""
-        return as_json(*self.reports())
-
-    def reports(self) -> Reports:
-        """Return all of them as they are now."""
-        return Reports(
+        return as_json(
             self.worker(), self.listeners(), dict(self.clusters()), self.uptime_seconds()
         )
+
+    def gather(self) -> Generator[None, None, Reports]:
+        """Bring all of them together, pausing now and then."""
+        clusters: dict[str, ClusterReport] = {}
+        for cluster_id, report in self.clusters():
+            clusters[cluster_id] = report
+            if len(clusters) % _CLUSTERS_A_STEP == 0:
+                yield
+        return Reports(self.worker(), self.listeners(), clusters, self.uptime_seconds())
 
     def as_prometheus(self) -> Iterator[bytes]:
         """Tell all counters as Prometheus reads them, a slice at a time."""

@@ -130,6 +130,12 @@ class LiveStage(Stage):
         with tls_connect(port or self.tls_port, trusting(None), server_name) as client:
             return shown_by(client)
 
+    def add_backend(self, name: str) -> ScriptedBackend:
+        """Return one more backend, of which the proxy knows nothing yet."""
+        backend = ScriptedBackend(name=name)
+        self.backends.append(backend)
+        return backend
+
     def order(self, **request: Any) -> pb.Response:
         """Have a request carried out."""
         return self.command.request(pb.Request(**request))
@@ -149,10 +155,14 @@ def start(config: Path) -> Process:
     return Process([BIN / "sozutw", "start", "-c", config], config.parent)
 
 
-def begin(client: Peer, backend: ScriptedBackend, host: str = HOST) -> Peer:
-    """Ask for something, and let a backend say the half of it; return the backend's end."""
-    client.send(get("/half", host))
-    peer = backend.accept()
+def begin(client: Peer, backend: ScriptedBackend, peer: Peer | None = None) -> Peer:
+    """
+    Ask for something, and let a backend say the half of it; return the backend's end.
+
+    The request comes on a connection that is new to it, or on the one that is given.
+    """
+    client.send(get("/half"))
+    peer = peer or backend.accept()
     peer.receive_until(b"\r\n\r\n")
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
     assert client.receive_until(b"\r\n\r\nhalf")
@@ -163,6 +173,12 @@ def finish(client: Peer, peer: Peer) -> None:
     """Let the backend say the other half, and the client have it."""
     peer.send(b"done")
     assert client.receive_exactly(4) == b"done"
+
+
+def expect_gone(peer: Peer) -> None:
+    """Demand that the proxy has closed a backend's connection, and close ours."""
+    peer.expect_end(SECONDS_MAX)
+    peer.close()
 
 
 def serve(client: Peer, backend: ScriptedBackend, path: str = "/", host: str = HOST) -> Peer:

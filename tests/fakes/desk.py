@@ -129,7 +129,7 @@ class DeskScene:
                 changes=self.changes,
                 counts=counts,
                 metrics=MetricVerbs(
-                    numbers.reports,
+                    numbers.gather,
                     lambda: configured_counts(state),
                     world.certificates.begin_counting_anew,
                     self.events,

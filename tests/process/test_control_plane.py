@@ -286,20 +286,6 @@ def test_a_soft_stop_is_answered_before_the_socket_goes(make: Callable[..., Plac
     assert not os.path.exists(place.path)
 
 
-def test_a_start_that_fails_leaves_no_socket_behind(make: Callable[..., Place]) -> None:
-    first = make()
-    first.start()
-    second = make(command_socket=str(first.folder / "second.sock"))
-    second.reserved.close()
-    second.reserved = first.reserved
-    address = InetAddress("127.0.0.1", first.reserved.port)
-    second.config = replace(second.config, listeners=(HttpListener(address),), frontends=())
-    second.make()
-    with pytest.raises(OSError, match="another program listens there"):
-        second.proxy.privilegedStartService()
-    assert not (first.folder / "second.sock").exists()
-
-
 def test_what_is_applied_unasked_is_told_and_saved(
     make: Callable[..., Place], tmp_path: Path
 ) -> None:

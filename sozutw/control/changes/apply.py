@@ -7,11 +7,9 @@ way keeps the Route that it started with.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,25 +27,11 @@ from sozutw.control.changes.live import (
     Pool,
     Sockets,
 )
-from sozutw.control.changes.plan import SLICE, Plan
+from sozutw.control.changes.plan import Plan
+from sozutw.control.slowly import SLICE, in_short_turns
 from sozutw.relay.route import ListenerState
 
 _log = Logger()
-
-
-TURN_SECONDS: Final = 0.002
-"""For so long, and a small step more, clients wait for what is done between their requests."""
-
-
-def in_short_turns(clock: IReactorTime) -> Cooperator:
-    """Return what drives small steps, some of them in each turn of the loop."""
-
-    def begin() -> Callable[[], bool]:
-        # Twisted's own would go on for 10 ms.
-        end = clock.seconds() + TURN_SECONDS
-        return lambda: clock.seconds() >= end
-
-    return Cooperator(begin, lambda call: clock.callLater(0, call))
 
 
 @dataclass(slots=True)

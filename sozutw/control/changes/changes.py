@@ -16,7 +16,7 @@ from sozutw.config.dump import dump
 from sozutw.config.model import Config
 from sozutw.config.requests import AddBackend, AddHttpFrontend, AddHttpsFrontend, Request
 from sozutw.config.state import RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
+from sozutw.control.changes.apply import Applier, Outcome
 from sozutw.control.changes.happenings import happening_of
 from sozutw.control.changes.reload import Difference
 from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
@@ -29,6 +29,7 @@ from sozutw.control.messages.translate import message_of, request_of, warnings_o
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.queries import RequestCounts
 from sozutw.control.replies import failure, ok, processing
+from sozutw.control.slowly import SLICE, Slowly, Steps, in_short_turns
 
 _log = Logger()
 
@@ -65,6 +66,7 @@ class Changes:
         self._counts = counts
         self._turn = DeferredLock()
         self._cooperator = in_short_turns(clock)
+        self._slowly = Slowly(clock)
         self.on_change: Callable[[], None] = lambda: None
 
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
@@ -178,7 +180,10 @@ class Changes:
         difference = Difference(self._applier.state, config, keeps=asked.keep)
         if asked.dry_run:
             yield self._cooperator.coiterate(difference.steps())
-            return _told_changes(difference.requests, "would change")
+            told: pb.Response = yield self._slowly.run(
+                _told_changes(difference.requests, "would change")
+            )
+            return told
         tell(processing("Applying what differs..."))
         try:
             yield self._applier.apply_slowly(difference.steps())
@@ -189,7 +194,9 @@ class Changes:
         if difference.requests:
             self._counts.count(*difference.requests)
             self.on_change()
-        response = _told_changes(difference.requests, "changed")
+        response: pb.Response = yield self._slowly.run(
+            _told_changes(difference.requests, "changed")
+        )
         count = len(difference.requests)
         response.message = f"Successfully loaded the config: {count} ok, 0 errors"
         if waiting:
@@ -263,11 +270,13 @@ def _doubts(warnings: list[str]) -> str:
     return "".join(f"; warning: {text}" for text in warnings)
 
 
-def _told_changes(requests: list[Request], what: str) -> pb.Response:
+def _told_changes(requests: list[Request], what: str) -> Steps[pb.Response]:
     """Return the list of changes, as far as an answer holds it."""
     listed: list[pb.Request] = []
     size = 0
-    for request in requests:
+    for number, request in enumerate(requests, 1):
+        if number % SLICE == 0:
+            yield
         message = without_keys(message_of(request))
         size += message.ByteSize() + 8
         if size > _LISTED_BYTES_MAX:

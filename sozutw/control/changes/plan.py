@@ -8,7 +8,7 @@ all is new.
 
 import socket
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.balancing.witness import NOBODY, Witness
@@ -34,13 +34,11 @@ from sozutw.config.requests import (
 from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import ConfigState, FrontendKey, Listener, frontend_key, kind_of
 from sozutw.control.changes.live import Certificates, Live, Sockets
+from sozutw.control.slowly import SLICE
 from sozutw.relay.answers import Answers
 from sozutw.relay.route import ListenerState, Route
 from sozutw.routing.affinity import compile_affinity
 from sozutw.routing.router import Router
-
-SLICE: Final = 64
-"""So many small things are done between two pauses, about a millisecond's work."""
 
 Rules = dict[FrontendKey, FrontendRule]
 

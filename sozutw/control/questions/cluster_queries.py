@@ -9,6 +9,7 @@ from sozutw.control.events import MAIN, WORKER
 from sozutw.control.messages.translate import backend_message, cluster_message, frontend_message
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.queries import answer, is_secure
+from sozutw.control.slowly import SLICE, Steps
 from sozutw.relay.route import ListenerState, Route
 from sozutw.routing.router import Router
 
@@ -48,8 +49,13 @@ def clusters_by_domain(
     return _both(f"{QUERIED}; no frontend leads {where!r} to a cluster", clusters=told)
 
 
-def cluster_hashes(state: ConfigState) -> pb.Response:
+def cluster_hashes(state: ConfigState) -> Steps[pb.Response]:
     """Answer QueryClustersHashes: where two processes differ, so do their hashes."""
+    for number, cluster in enumerate(state.clusters, 1):
+        state.hash_of(cluster.cluster_id)  # The state keeps it.
+        if number % SLICE == 0:
+            yield
+    # In one step, so that all of them are of one moment.
     hashes = {cluster.cluster_id: state.hash_of(cluster.cluster_id) for cluster in state.clusters}
     return _both(QUERIED, cluster_hashes=pb.ClusterHashes(map=hashes))
 

@@ -10,6 +10,7 @@ from sozutw.control.desk import Actor
 from sozutw.control.events import MAIN, WORKER, Events
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.metric_messages import listed, metric_messages
+from sozutw.control.slowly import Steps
 from sozutw.metrics import render
 from sozutw.metrics.clearing import clear
 from sozutw.metrics.detail import (
@@ -24,6 +25,7 @@ from sozutw.metrics.detail import (
 AGGREGATED: Final = "Successfully aggregated all metrics"
 LISTED: Final = "Successfully listed available metrics"
 CONFIGURED: Final = "Successfully applied request to all workers"
+_CLUSTERS_A_STEP: Final = 32
 DETAIL_SET: Final = "Successfully applied SetMetricDetail to all workers"
 
 
@@ -31,14 +33,14 @@ class MetricVerbs:
     """
     Answers QueryMetrics, ConfigureMetrics and SetMetricDetail.
 
-    ``gather`` returns all numbers as they are now, ``configured`` the gauges of what is
+    ``gather`` brings all numbers together, ``configured`` returns the gauges of what is
     configured by their names, and ``begin_anew`` clears what is counted outside of them. It
     publishes METRICS_CONFIGURED and METRIC_DETAIL_CHANGED itself.
     """
 
     def __init__(
         self,
-        gather: Callable[[], render.Reports],
+        gather: Callable[[], Steps[render.Reports]],
         configured: Callable[[], Mapping[str, int]],
         begin_anew: Callable[[], None],
         events: Events,
@@ -72,36 +74,36 @@ class MetricVerbs:
 
     # QueryMetrics
 
-    def query(self, options: pb.QueryMetricsOptions) -> pb.Response:
+    def query(self, options: pb.QueryMetricsOptions) -> Steps[pb.Response]:
         """Tell the numbers, or which there are."""
-        reports = self._gather()
+        reports = yield from self._gather()
         if options.list:
-            return self._list(reports)
-        wanted = frozenset(options.metric_names)
-        proxy = {}
+            return (yield from self._list(reports))
+        message = "; ".join([AGGREGATED, *self._left_out(options, reports)])
+        response = pb.Response(status=pb.OK, message=message)
+        # Filled in place: to copy tens of thousands of clusters takes long by itself.
+        metrics = response.content.metrics
+        metrics.SetInParent()
+        _put(metrics.main, {name: _gauge(n) for name, n in self._configured().items()})
+        told: Any = metrics.workers[WORKER] if options.workers else metrics
         if not options.cluster_ids and not options.backend_ids:
-            proxy = metric_messages(render.proxy_report(*reports), wanted)
-        clusters = {}
-        for cluster_id in self._asked_for(options, reports):
-            told = self._cluster(reports.clusters[cluster_id], options)
-            if told.cluster or told.backends:
-                clusters[cluster_id] = told
-        main = {name: pb.FilteredMetrics(gauge=n) for name, n in self._configured().items()}
-        if options.workers:
-            worker = pb.WorkerMetrics(proxy=proxy, clusters=clusters)
-            metrics = pb.AggregatedMetrics(main=main, workers={WORKER: worker})
-        else:
-            metrics = pb.AggregatedMetrics(main=main, proxying=proxy, clusters=clusters)
-        return pb.Response(
-            status=pb.OK,
-            message="; ".join([AGGREGATED, *self._left_out(options, reports)]),
-            content=pb.ResponseContent(metrics=metrics),
-        )
+            proxy = metric_messages(render.proxy_report(*reports), frozenset(options.metric_names))
+            _put(told.proxy if options.workers else told.proxying, proxy)
+        for number, cluster_id in enumerate(self._asked_for(options, reports), 1):
+            cluster = self._cluster(reports.clusters[cluster_id], options)
+            if cluster.cluster or cluster.backends:
+                told.clusters[cluster_id].CopyFrom(cluster)
+            if number % _CLUSTERS_A_STEP == 0:
+                yield
+        return response
 
-    def _list(self, reports: render.Reports) -> pb.Response:
+    def _list(self, reports: render.Reports) -> Steps[pb.Response]:
         proxy = listed(render.proxy_report(*reports))
         clusters: set[str] = set()
-        for report in reports.clusters.values() if self.detail >= Detail.CLUSTER else ():
+        every = reports.clusters.values() if self.detail >= Detail.CLUSTER else ()
+        for number, report in enumerate(every, 1):
+            if number % _CLUSTERS_A_STEP == 0:
+                yield
             told = render.cluster_report(report)
             clusters |= listed(told["cluster"])
             if self.detail is Detail.BACKEND:
@@ -162,10 +164,10 @@ class MetricVerbs:
 
     # ConfigureMetrics
 
-    def configure(self, wish: pb.MetricsConfiguration) -> pb.Response:
+    def configure(self, wish: pb.MetricsConfiguration) -> Steps[pb.Response]:
         """Tell clusters and backends or not, or set counters and timers back to zero."""
         if wish == pb.CLEAR:
-            reports = self._gather()
+            reports = yield from self._gather()
             clear(reports.worker, reports.listeners.values(), reports.clusters.values())
             self._begin_anew()
         else:
@@ -230,3 +232,12 @@ class MetricVerbs:
 
 def _detail(detail: Detail) -> str:
     return pb.MetricDetail.Name(detail)
+
+
+def _gauge(number: int) -> pb.FilteredMetrics:
+    return pb.FilteredMetrics(gauge=number)
+
+
+def _put(field: Any, messages: Mapping[str, pb.FilteredMetrics]) -> None:
+    for name, message in messages.items():
+        field[name].CopyFrom(message)

@@ -19,6 +19,7 @@ from sozutw.control.messages.translate import (
     listener_message,
 )
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.slowly import SLICE, Steps
 
 PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -63,7 +64,7 @@ def listeners(state: ConfigView) -> pb.Response:
     return answer("Successfully listed listeners", listeners_list=told)
 
 
-def frontends(state: ConfigView, filters: pb.FrontendFilters) -> pb.Response:
+def frontends(state: ConfigView, filters: pb.FrontendFilters) -> Steps[pb.Response]:
     """
     Answer ListFrontends: of the kinds that are asked for, or of all if none is.
 
@@ -77,11 +78,11 @@ def frontends(state: ConfigView, filters: pb.FrontendFilters) -> pb.Response:
         if not (is_for_all or (filters.https if is_https else filters.http)):
             continue
         listed = told.https_frontends if is_https else told.http_frontends
-        listed.extend(
-            frontend_message(rule)
-            for rule in state.frontends(address)
-            if domain in rule.hostname.lower()
-        )
+        for number, rule in enumerate(state.frontends(address), 1):
+            if domain in rule.hostname.lower():
+                listed.append(frontend_message(rule))
+            if number % SLICE == 0:
+                yield
     return answer("Successfully listed frontends", frontend_list=told)
 
 

@@ -53,7 +53,8 @@ from sozutw.config.requests import (
 )
 from sozutw.config.security import BackendTls
 from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
+from sozutw.control.changes.apply import Applier, Outcome
+from sozutw.control.slowly import in_short_turns
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.counters import TlsCounters
 from sozutw.relay.route import ListenerState, Route

@@ -12,7 +12,8 @@ from sozutw.config.model import (
     InetAddress,
 )
 from sozutw.config.state import RefusedRequestError
-from sozutw.control.changes.plan import SLICE, Plan
+from sozutw.control.changes.plan import Plan
+from sozutw.control.slowly import SLICE
 from sozutw.relay.route import ListenerState
 from tests.control.changes.test_apply import HERE, THERE, Reserved, Scene, listener, running
 from tests.fakes.certificates import chained, leaf

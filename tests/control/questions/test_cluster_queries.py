@@ -28,6 +28,7 @@ from sozutw.control.questions.cluster_queries import (
     clusters_by_domain,
 )
 from tests.config.conftest import pem
+from tests.fakes.steps import counted, whole
 from tests.fakes.worker import LISTENER, FakeWorld
 
 TLS = InetAddress("10.0.0.1", 8443)
@@ -151,10 +152,10 @@ def test_a_host_that_nothing_leads_anywhere_is_told_as_that() -> None:
 
 def test_each_cluster_has_a_hash_that_changes_with_it() -> None:
     scene = world()
-    before = dict(both(cluster_hashes(scene.applier.state), "cluster_hashes").map)
+    before = dict(both(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
     assert set(before) == {"app", "api", "posts", "shop", "wild", "secure"}
     scene.add_backend("B")
-    after = dict(both(cluster_hashes(scene.applier.state), "cluster_hashes").map)
+    after = dict(both(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
     assert {name for name in before if before[name] != after[name]} == {"app"}
 
 
@@ -166,3 +167,16 @@ def test_the_key_that_is_shown_to_backends_is_not_told() -> None:
     (told,) = both(response, "clusters").vec
     assert told.configuration.extras.backend_tls.certificate.certificate == pem("one")
     assert b"SECRET" not in response.SerializeToString()
+
+
+def test_many_hashes_are_made_in_small_steps_and_told_of_one_moment() -> None:
+    scene = world()
+    scene.apply(*(AddCluster(Cluster(f"c{number}")) for number in range(200)))
+    steps = cluster_hashes(scene.applier.state)
+    next(steps)
+    scene.apply(RemoveCluster("c0"), AddCluster(Cluster("c1", sticky_session=True)))
+    pauses, response = counted(steps)
+    assert pauses >= 2
+    told = both(response, "cluster_hashes").map
+    assert "c0" not in told
+    assert told["c1"] == scene.applier.state.hash_of("c1")

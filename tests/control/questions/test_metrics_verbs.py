@@ -1,5 +1,6 @@
 """The verbs about counters, over the live numbers of a worker in memory."""
 
+from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from sozutw.config.model import Cluster, MetricDetail
+from sozutw.config.requests import AddCluster
 from sozutw.control.desk import Actor
 from sozutw.control.events import Events
 from sozutw.control.proto import command_pb2 as pb
@@ -14,6 +16,7 @@ from sozutw.control.questions.metrics_verbs import MetricVerbs
 from sozutw.metrics.detail import Detail
 from sozutw.metrics.render import Reports
 from sozutw.process.counts import Counts
+from tests.fakes.steps import counted, whole
 from tests.fakes.transport import FakeTransport
 from tests.fakes.worker import FakeClient, FakeWorld, ok
 
@@ -50,8 +53,8 @@ class Scene:
     def begin_anew(self) -> None:
         self.anew += 1
 
-    def gather(self) -> Reports:
-        return self.counts.reports()
+    def gather(self) -> Generator[None, None, Reports]:
+        return self.counts.gather()
 
     def exchange(self) -> tuple[FakeClient, FakeTransport]:
         """One request, answered; returns both ends, which stay."""
@@ -69,7 +72,7 @@ class Scene:
 
     def ask(self, **options: Any) -> pb.Response:
         defaults = {"list": False, "no_clusters": False, "workers": False}
-        response = self.verbs.query(pb.QueryMetricsOptions(**{**defaults, **options}))
+        response = whole(self.verbs.query(pb.QueryMetricsOptions(**{**defaults, **options})))
         assert response.status == pb.OK
         assert response.SerializeToString()
         return response
@@ -207,13 +210,13 @@ def test_disabled_clusters_are_left_out_until_they_are_enabled() -> None:
     scene = Scene()
     raised(scene)
     scene.take_events()
-    assert scene.verbs.configure(pb.DISABLED).status == pb.OK
+    assert whole(scene.verbs.configure(pb.DISABLED)).status == pb.OK
     assert scene.verbs.detail is Detail.FRONTEND
     assert not scene.query().clusters
     assert scene.query().proxying
     told = scene.ask(cluster_ids=["app"])
     assert told.message.endswith("; clusters and backends are left out until metrics are enabled")
-    response = scene.verbs.configure(pb.ENABLED)
+    response = whole(scene.verbs.configure(pb.ENABLED))
     assert response.message == "Successfully applied request to all workers"
     assert not response.HasField("content")
     assert scene.query().clusters["app"].backends
@@ -229,7 +232,7 @@ def test_clearing_sets_counters_and_timers_back_and_leaves_gauges_right() -> Non
     raised(scene)
     before = scene.query()
     assert before.proxying["http.active_requests"].gauge == 1
-    assert scene.verbs.configure(pb.CLEAR).status == pb.OK
+    assert whole(scene.verbs.configure(pb.CLEAR)).status == pb.OK
     assert scene.anew == 1
     told = scene.query()
     assert told.proxying["http.requests"].count == 0
@@ -357,3 +360,17 @@ def test_who_stops_waits_for_no_lease() -> None:
     scene.verbs.stop()
     scene.verbs.stop()
     assert len(scene.world.clock.getDelayedCalls()) == before
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_many_clusters_are_told_in_small_steps(is_list: bool) -> None:
+    scene = Scene()
+    names = [f"c{number}" for number in range(200)]
+    scene.world.apply(*(AddCluster(Cluster(name)) for name in names))
+    options = pb.QueryMetricsOptions(list=is_list, no_clusters=False, workers=False)
+    pauses, response = counted(scene.verbs.query(options))
+    assert pauses >= 9
+    if not is_list:
+        assert set(response.content.metrics.clusters) == {"app", *names}
+    pauses, _ = counted(scene.verbs.configure(pb.CLEAR))
+    assert pauses >= 3

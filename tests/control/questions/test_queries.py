@@ -37,6 +37,7 @@ from sozutw.control.questions.queries import (
     listeners,
     workers,
 )
+from tests.fakes.steps import counted, whole
 from tests.fakes.worker import LISTENER, FakeWorld
 
 TLS = InetAddress("::1", 8443)
@@ -105,7 +106,7 @@ def test_listeners_are_told_by_address_active_or_not() -> None:
     ],
 )
 def test_frontends_are_told_by_kind_and_part_of_the_host(wish: Any, expected: Any) -> None:
-    response = frontends(state(), filters(**wish))
+    response = whole(frontends(state(), filters(**wish)))
     told = check(response, "Successfully listed frontends", "frontend_list")
     http, https = hosts(told)
     assert (http, [host.lower() for host in https]) == expected
@@ -114,7 +115,7 @@ def test_frontends_are_told_by_kind_and_part_of_the_host(wish: Any, expected: An
 def test_frontends_whose_listener_is_gone_are_told_by_what_they_were_for() -> None:
     scene = world()
     scene.apply(RemoveListener(TLS, ListenerKind.HTTPS))
-    http, https = hosts(frontends(scene.applier.state, filters()).content.frontend_list)
+    http, https = hosts(whole(frontends(scene.applier.state, filters())).content.frontend_list)
     assert (len(http), len(https)) == (2, 1)
 
 
@@ -166,3 +167,12 @@ def test_requests_are_counted_by_kind_from_nothing() -> None:
 
 def test_what_is_told_before_an_answer_belongs_to_a_request_there_is() -> None:
     assert PROCESSING.keys() <= {field.name for field in pb.Request.DESCRIPTOR.fields}
+
+
+def test_many_frontends_are_told_in_small_steps() -> None:
+    scene = world()
+    rules = [FrontendRule(LISTENER, f"h{number}.example") for number in range(200)]
+    scene.apply(*map(AddHttpFrontend, rules))
+    pauses, response = counted(frontends(scene.applier.state, filters(domain=".example")))
+    assert pauses == 3
+    assert len(response.content.frontend_list.http_frontends) == 201
