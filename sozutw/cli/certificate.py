@@ -31,7 +31,8 @@ def _versions() -> click.Option:
         ["--tls-versions"],
         type=values.TLS_VERSIONS,
         multiple=True,
-        help="With which versions of TLS it is shown: TLS_V12, TLS_V13; with all, if not given.",
+        help="Kept with it for Sōzu: TLS_V12, TLS_V13. It is shown with all that the listener "
+        "speaks.",
     )
 
 
@@ -109,7 +110,7 @@ def show_held(content: pb.ResponseContent) -> Iterator[str]:
         (fingerprint, ", ".join(names_of(one)), ", ".join(map(pb.TlsVersion.Name, one.versions)))
         for fingerprint, one in sorted(content.certificates_with_fingerprints.certs.items())
     ]
-    yield from _table(("fingerprint", "~names", "~only with"), rows)
+    yield from _table(("fingerprint", "~names", "~versions"), rows)
 
 
 def names_of(one: pb.CertificateAndKey) -> Sequence[str]:

@@ -113,7 +113,7 @@ def test_the_state_is_a_table_with_the_names(tmp_path: Path) -> None:
     )
     answer = content(certificates_with_fingerprints=held)
     lines = answered(tmp_path, answer, "certificate", "list").output.splitlines()
-    assert lines[0].split() == ["FINGERPRINT", "NAMES", "ONLY", "WITH"]
+    assert lines[0].split() == ["FINGERPRINT", "NAMES", "VERSIONS"]
     told = {line.split()[0]: line.split()[1:] for line in lines[1:]}
     assert told == {
         "aa": ["-", "-"],

@@ -4,8 +4,9 @@ import ssl
 
 import pytest
 
+from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.certificates import Authority, Issued
-from tests.e2e.commanded import REFUSED, Asked, Commanded
+from tests.e2e.commanded import REFUSED, SUCCESS, Asked, Commanded
 from tests.e2e.tls import shown_by, tls_connect, tls_of, trusting
 
 LISTED = "`sozutw certificate list` shows what there is."
@@ -20,7 +21,7 @@ def prints(asked: Asked, words: str = "") -> dict[str, str]:
         return {print_: ", ".join(one["names"]) for print_, one in held.items()}
     if told == ["There is no such certificate."]:
         return {}
-    assert told[0].split() == ["FINGERPRINT", "NAMES", "ONLY", "WITH"]
+    assert told[0].split() == ["FINGERPRINT", "NAMES", "VERSIONS"]
     return dict(line.split(maxsplit=1) for line in told[1:])
 
 
@@ -93,26 +94,35 @@ def test_the_chain_is_in_a_file_of_its_own_or_in_the_same(
         asked.done(f"certificate remove --address {commanded.https} {where}")
 
 
-def test_a_certificate_of_one_version_is_shown_with_that_alone(
+def test_versions_are_kept_with_a_certificate_and_change_nothing(
     commanded: Commanded, asked: Asked
 ) -> None:
+    doubt = "warning: versions has no effect; those of the listener hold for all of it"
+    told = f"{SUCCESS.rstrip()}; {doubt}\n"
+    note = f"Note: {doubt}\n" if asked.is_json else ""
     issued = commanded.authority.issue("old.test")
     options = f"{files(commanded, issued)} --tls-versions TLSv1.2"
-    result = asked.call(f"certificate add -a {commanded.https} {options}")
-    assert result.exit_code == 0, result.output
-    context = trusting(None)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with tls_connect(commanded.tls_port, context, "old.test") as client:
-        assert (shown_by(client), tls_of(client).version()) == (issued.fingerprint, "TLSv1.2")
-    assert list(prints(asked)) == [issued.fingerprint]
-    options = f"{files(commanded, issued, 'new-')} --tls-versions TLS_V12,TLS_V13"
-    result = asked.call(
-        f"certificate replace -a {commanded.https} -f {issued.fingerprint} {options}"
-    )
-    assert result.exit_code == 0, result.output
-    with tls_connect(commanded.tls_port, trusting(None), "old.test") as client:
-        assert (shown_by(client), tls_of(client).version()) == (issued.fingerprint, "TLSv1.3")
+    asked.done(f"certificate add -a {commanded.https} {options}", told, note)
+    assert versions(asked) == "TLS_V1_2"
+    for latest in ("TLSv1.2", "TLSv1.3"):
+        context = trusting(None)
+        context.maximum_version = ssl.TLSVersion[latest.replace(".", "_")]
+        with tls_connect(commanded.tls_port, context, "old.test") as client:
+            assert (shown_by(client), tls_of(client).version()) == (issued.fingerprint, latest)
+    both = f"{files(commanded, issued, 'new-')} --tls-versions TLS_V12,TLS_V13"
+    asked.done(f"certificate replace -a {commanded.https} -f {issued.fingerprint} {both}")
+    assert versions(asked) == "TLS_V1_2, TLS_V1_3"
     asked.done(f"certificate remove -a {commanded.https} -f {issued.fingerprint}")
+
+
+def versions(asked: Asked) -> str:
+    """Return the versions of the one certificate there is."""
+    told = asked.told("certificate list")
+    if asked.is_json:
+        (one,) = told["CERTIFICATES_WITH_FINGERPRINTS"]["certs"].values()
+        return ", ".join(map(pb.TlsVersion.Name, one["versions"]))
+    (_, line) = told
+    return str(line.split(maxsplit=2)[2])
 
 
 def test_certificates_are_found_by_name_and_fingerprint(commanded: Commanded, asked: Asked) -> None:

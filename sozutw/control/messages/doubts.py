@@ -78,11 +78,19 @@ def _frontend(message: pb.RequestHttpFrontend) -> Iterator[str]:
 def _certificate(message: pb.AddCertificate) -> Iterator[str]:
     if message.HasField("expired_at"):
         yield "expired_at has no effect; the certificate itself tells when it expires"
+    yield from _versions(message.certificate)
 
 
 def _replacement(message: pb.ReplaceCertificate) -> Iterator[str]:
     if message.HasField("new_expired_at"):
         yield "new_expired_at has no effect; the certificate itself tells when it expires"
+    yield from _versions(message.new_certificate)
+
+
+def _versions(held: pb.CertificateAndKey) -> Iterator[str]:
+    """Versions are agreed on before a name is known, and so before the certificate."""
+    if held.versions and not {*held.versions} >= {pb.TLS_V1_2, pb.TLS_V1_3}:
+        yield "versions has no effect; those of the listener hold for all of it"
 
 
 def _activation(message: pb.ActivateListener) -> Iterator[str]:

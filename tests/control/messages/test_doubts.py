@@ -94,6 +94,33 @@ from tests.fakes.messages import (
         ),
         (
             pb.Request(
+                add_certificate=pb.AddCertificate(
+                    address=there(), certificate=certificate(versions=[pb.TLS_V1_3])
+                )
+            ),
+            ["versions has no effect; those of the listener hold"],
+        ),
+        (
+            pb.Request(
+                replace_certificate=pb.ReplaceCertificate(
+                    address=there(),
+                    new_certificate=certificate(versions=[pb.TLS_V1_2]),
+                    old_fingerprint=PRINT,
+                )
+            ),
+            ["versions has no effect; those of the listener hold"],
+        ),
+        (
+            pb.Request(
+                add_certificate=pb.AddCertificate(
+                    address=there(),
+                    certificate=certificate(versions=[pb.TLS_V1_2, pb.TLS_V1_3]),
+                )
+            ),
+            [],
+        ),
+        (
+            pb.Request(
                 activate_listener=pb.ActivateListener(address=here(), proxy=pb.HTTP, from_scm=True)
             ),
             ["from_scm has no effect"],
