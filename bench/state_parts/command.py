@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.soak_parts.command import free_ports
-from bench.state_parts.orders import BACKENDS, FRONTENDS, write_state
+from bench.state_parts.orders import write_state
 from bench.state_parts.traffic import Traffic
 from sozutw.control.client import Client, written
 from sozutw.control.proto import command_pb2 as pb
@@ -29,14 +29,14 @@ HELD_MS_MAX = 50.0
 BYTES_MAX = 64 << 20
 """What the proxy may answer: all of its frontends."""
 DESCRIPTION = f"""\
-Load {FRONTENDS:,} frontends and {BACKENDS:,} backends from a state file while a client asks all the
-time on one connection, then ask and change what makes most work on a state of that size. Loopback
-only; each case with a proxy of its own.
+Load 20,000 frontends and 20,000 backends from a state file while a client asks all the time on one
+connection, then ask and change what makes most work on a state of that size. Loopback only; each
+case with a proxy of its own.
 
 It passes (status 0) when each load takes under {SECONDS_MAX:g} s and no request meanwhile takes
 more than {SLOWEST_MS_MAX:g} ms. Beside each step stand the requests that were answered during it:
 the slowest is how long the loop was held at most, the machine's own noise included; --repeat
-takes the best of several runs, since noise only ever adds.
+takes the best of several runs, since noise only ever adds. A star: more than {HELD_MS_MAX:g} ms.
 """
 CONFIG = """\
 log_target = "file://{folder}/sozutw.log"
@@ -63,7 +63,7 @@ class BenchError(Exception):
 class Case:
     """A proxy with traffic, and the times of all that is done to it."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack, profile: Path | None) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder = folder
         self.port, backend = free_ports(2)
         self.listener = f"127.0.0.1:{self.port}"
@@ -74,27 +74,38 @@ class Case:
         self.steps: dict[str, dict[str, Any]] = {}
         self._start(stack, backend, "-m", "bench.state_parts.backend", str(backend))
         start = "from sozutw.cli.main import main; main()"
-        profiled = ["-m", "cProfile", "-o", str(profile)] if profile else []
-        program = ROOT / "bench" / "state_parts" / "start.py"
-        command = [*profiled, str(program)] if profile else ["-c", start]
-        self._start(stack, self.port, *command, "start", "-c", str(config))
+        self._start(stack, folder / "sozutw.sock", "-c", start, "start", "-c", str(config))
         self.client = stack.enter_context(Client(folder / "sozutw.sock", timeout=None))
         self._traffic = Traffic(self.port)
         self._traffic.start()
         stack.callback(self._traffic.stop)
 
-    def _start(self, stack: contextlib.ExitStack, port: int, *arguments: str) -> None:
+    def _start(self, stack: contextlib.ExitStack, at: int | Path, *arguments: str) -> None:
         # The sweep of invariants belongs to tests; this runs as an operator would.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SOZUTW_")}
-        process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
+        output = (self.folder / "output").open("ab")
+        stack.callback(output.close)
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         stack.callback(_end, process)
         deadline = time.monotonic() + 20
         while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            with (
+                contextlib.suppress(OSError),
+                contextlib.closing(
+                    socket.socket(socket.AF_INET if isinstance(at, int) else socket.AF_UNIX)
+                ) as sock,
+            ):
+                sock.connect(("127.0.0.1", at) if isinstance(at, int) else str(at))
                 return
             if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(f"nothing listens on {port}: {' '.join(arguments)}")
+                words = (self.folder / "output").read_text(errors="replace")[-2000:]
+                raise BenchError(f"nothing listens on {at}: {' '.join(arguments)}\n{words}")
             time.sleep(0.02)
 
     def step(self, name: str, do: Callable[[], Any]) -> None:
@@ -125,11 +136,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def steps(case: Case, clusters: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+def steps(
+    case: Case, clusters: int, options: argparse.Namespace
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Give what is done, with its name."""
     client, at = case.client, case.listener
     state = case.folder / "loaded.state"
-    count = write_state(state, at, clusters)
+    count = write_state(state, at, clusters, options.each)
     saved = str(case.folder / "saved.state")
 
     def load() -> pb.Response:
@@ -141,13 +154,13 @@ def steps(case: Case, clusters: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     def ask(**request: Any) -> Callable[[], pb.Response]:
         return lambda: client.request(pb.Request(**request))
 
-    yield "nothing, for 3 s", lambda: time.sleep(3)
+    yield "nothing", lambda: time.sleep(options.rest)
     yield "state load", load
-    yield "nothing, for 3 s more", lambda: time.sleep(3)
+    yield "nothing again", lambda: time.sleep(options.rest)
     yield "one AddBackend", lambda: client.add_backend("c0", "more", "10.9.9.9:80")
     yield "one AddHttpFrontend", lambda: client.add_http_frontend(at, "more.example", "c0")
     yield "one AddCluster", lambda: client.add_cluster("c0", sticky_session=True)
-    batch = [written.add_backend(f"c{n}", "b", "10.9.9.9:80") for n in range(100)]
+    batch = [written.add_backend(f"c{n}", "b", "10.9.9.9:80") for n in range(min(100, clusters))]
     yield "a batch of 100 AddBackend", lambda: client.batch(batch)
     metrics = pb.QueryMetricsOptions(list=False, no_clusters=False, workers=False)
     yield "QueryMetrics", ask(query_metrics=metrics)
@@ -172,8 +185,8 @@ def measure(clusters: int, options: argparse.Namespace) -> dict[str, dict[str, A
     """Run one case; return its steps."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="state-load-")))
-        case = Case(folder, stack, options.profile)
-        for name, do in steps(case, clusters):
+        case = Case(folder, stack)
+        for name, do in steps(case, clusters, options):
             case.step(name, do)
         return case.steps
 
@@ -186,14 +199,14 @@ def best(runs: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def judge(clusters: int, told: dict[str, Any]) -> list[str]:
+def judge(clusters: int, told: dict[str, Any], slowest_ms_max: float) -> list[str]:
     """Return what is missed, a line each."""
     wrong = []
     if told["seconds"] > SECONDS_MAX:
         wrong.append(f"{clusters:,} clusters: {told['seconds']:.1f} s, above {SECONDS_MAX:g}")
-    if told["slowest_ms"] > SLOWEST_MS_MAX:
-        slowest = told["slowest_ms"]
-        wrong.append(f"{clusters:,} clusters: {slowest:.0f} ms, above {SLOWEST_MS_MAX:g}")
+    slowest = told["slowest_ms"]
+    if slowest > slowest_ms_max:
+        wrong.append(f"{clusters:,} clusters: {slowest:.0f} ms, above {slowest_ms_max:g}")
     return wrong
 
 
@@ -219,7 +232,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--clusters", type=int, nargs="+", default=[2_000, 20_000], help="a case for each number")
     add("--repeat", type=int, default=1, help="runs of each case, of which the best counts (1)")
     add("--results", type=Path, default=RESULTS, help="folder for the figures (bench/results)")
-    add("--profile", type=Path, help="have the proxy write a profile there; it is slower then")
+    add("--each", type=int, default=20_000, help="how many frontends, and backends (20,000)")
+    add("--rest", type=float, default=3.0, help="seconds in which nothing is asked (3)")
+    add(
+        "--slowest-ms",
+        type=float,
+        default=SLOWEST_MS_MAX,
+        help=f"what a request may take during a load ({SLOWEST_MS_MAX:g})",
+    )
     return parser.parse_args(arguments)
 
 
@@ -229,7 +249,7 @@ def run(options: argparse.Namespace) -> int:
     for clusters in options.clusters:
         told = best([measure(clusters, options) for _ in range(options.repeat)])
         tell(clusters, told)
-        wrong += judge(clusters, told["state load"])
+        wrong += judge(clusters, told["state load"], options.slowest_ms)
         seen[str(clusters)] = told
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"state-load-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"

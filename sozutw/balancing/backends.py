@@ -343,8 +343,8 @@ class ClusterState:
     @property
     def backends(self) -> tuple[BackendState, ...]:
         """All that are configured, in the order in which they were added."""
-        self._settle()
-        return self._backends
+        # Whoever only looks has no policy made for a cluster that nobody asked for.
+        return tuple(self._by_key.values()) if self._is_stale else self._backends
 
     def available_count(self, now: float) -> int:
         """How many may be chosen in the ordinary way, backups included."""

@@ -176,6 +176,40 @@ def test_weights_count_from_the_next_choice_on():
     assert Counter(chosen(state, count=6)) == {"a": 4, "b": 2}
 
 
+@pytest.mark.parametrize("policy", [LoadBalancing.ROUND_ROBIN, LoadBalancing.MAGLEV])
+def test_a_dissolved_cluster_holds_nobody_and_may_be_asked_by_who_is_late(policy):
+    state = cluster("a", "b", backups="c", policy=policy)
+    witness = state.witness = Witness()
+    first = state.choose(0.0, b"key", random.random)
+    sick = state.backends[1]
+    sick.set_health(False)
+    fail(state.backends[2])
+    retired = state.dissolve()
+    assert [one.backend_id for one in retired] == ["a", "b", "c"]
+    assert all(one.is_retired for one in retired)
+    assert first in retired
+    state.check_invariants()
+    assert state.choose(0.0, b"key", random.random) is None
+    assert state.sticky(0.0, b"a") is None
+    assert (state.backends, state.total_count(), state.healthy_count()) == ((), 0, 0)
+    assert not state.needs_rebuild
+    assert list(state.rebuild()) == []
+    # Who was under way tells what became of it, and changes nothing any more.
+    sick.set_health(True)
+    retired[2].connect_succeeded(1.0, 0.1)
+    state.check_invariants()
+    assert state.healthy_count() == 0
+    assert witness.heard == []
+
+
+def test_to_look_at_backends_is_not_to_make_a_policy_for_them():
+    state = cluster("a", "b")
+    assert [one.backend_id for one in state.backends] == ["a", "b"]
+    assert state._primaries is None
+    assert chosen(state) == "a"
+    assert [one.backend_id for one in state.backends] == ["a", "b"]
+
+
 def test_a_removed_backend_is_never_chosen_again_but_kept_by_who_holds_it():
     state = cluster("a", "b")
     a, b = state.backends

@@ -610,3 +610,24 @@ def test_what_is_so_already_is_no_change_and_is_told_apart() -> None:
     with pytest.raises(RefusedRequestError) as caught:
         draft.apply(other)
     assert not isinstance(caught.value, AlreadySoError)
+
+
+def test_a_draft_that_was_settled_comes_to_the_same_and_changes_nothing_before():
+    requests = [
+        AddHttpListener(HttpListener(HERE)),
+        AddCluster(Cluster("app")),
+        *(AddHttpFrontend(FrontendRule(HERE, f"h{n}.test", cluster_id="app")) for n in range(600)),
+        *(AddBackend(Backend("app", f"b{n}", InetAddress("10.0.0.1", n + 1))) for n in range(600)),
+    ]
+    plain = state_with(*requests)
+    state = ConfigState()
+    before = state.hash_of("app")
+    draft = Draft(state)
+    for request in requests:
+        draft.apply(request)
+    assert sum(1 for _ in draft.settle()) >= 6
+    assert state.is_same_as(ConfigState())
+    draft.commit()
+    state.check_invariants()
+    assert state.is_same_as(plain)
+    assert before != state.hash_of("app") == plain.hash_of("app")

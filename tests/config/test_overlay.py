@@ -154,3 +154,14 @@ def test_a_small_change_of_a_large_one_copies_nothing() -> None:
     assert below["large"] is large
     assert large[5] == 2
     assert below["small"] == {1: 1, 5: 2}
+
+
+def test_a_dictionary_that_was_emptied_is_none() -> None:
+    below = {"a": {1: 1}, "b": {2: 2}}
+    shelves: Shelves[str, int, int] = Shelves(below)
+    del shelves.shelf("a")[1]
+    assert shelves.shelf("c") == {}
+    assert list(shelves) == ["b"]
+    assert "a" not in shelves
+    shelves.commit()
+    assert below == {"b": {2: 2}}

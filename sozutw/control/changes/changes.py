@@ -272,7 +272,10 @@ def _doubts(warnings: list[str]) -> str:
 
 def _told_changes(requests: list[Request], what: str) -> Steps[pb.Response]:
     """Return the list of changes, as far as an answer holds it."""
-    listed: list[pb.Request] = []
+    response = pb.Response(status=pb.OK)
+    # Filled in place: to copy so many messages takes long by itself.
+    response.content.changes.SetInParent()
+    listed = response.content.changes.requests
     size = 0
     for number, request in enumerate(requests, 1):
         if number % SLICE == 0:
@@ -283,4 +286,5 @@ def _told_changes(requests: list[Request], what: str) -> Steps[pb.Response]:
             break
         listed.append(message)
     more = f"; the first {len(listed)} are listed" if len(listed) < len(requests) else ""
-    return ok(f"{len(requests)} objects {what}{more}", changes=pb.Batch(requests=listed))
+    response.message = f"{len(requests)} objects {what}{more}"
+    return response
