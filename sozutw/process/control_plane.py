@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.config.model import Settings
+from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.audit import AuditTrail
 from sozutw.control.changes.apply import Applier
@@ -177,6 +178,10 @@ class ControlPlane(Service):
             yield self._service.stopService()
         yield self._autosave.stop()
         self._host.close()
+
+    def tell_renewed(self, request: Request) -> None:
+        """A certificate's files changed what is in force: it is saved, and told, as an order is."""
+        self.changes.tell(request)
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

@@ -195,6 +195,8 @@ class ProxyService(Service):
         else:
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
+        if self.control is not None:
+            self.control.tell_renewed(request)
 
     def _when_sessions_end(self) -> Deferred[None]:
         ended: Deferred[None] = Deferred()

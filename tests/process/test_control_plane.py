@@ -17,15 +17,19 @@ from sozutw.config.model import (
     Config,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     Settings,
 )
-from sozutw.config.requests import AddCluster
-from sozutw.control.changes.state_file import StateFile
+from sozutw.config.requests import AddCertificate, AddCluster, AddHttpsListener
+from sozutw.control.changes.state_file import StateFile, requests_in
 from sozutw.control.client import Client, RefusedError
+from sozutw.control.desk import Actor
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.tree import ProxyService, make_tree
+from sozutw.process.watch import Renewed
 from tests.e2e.harness import ReservedPort
+from tests.fakes.certificates import chained, leaf
 from tests.fakes.loops import HandRunLoop, loop_named
 
 T = TypeVar("T")
@@ -218,6 +222,25 @@ def test_what_changes_is_saved_by_itself_and_at_the_end(
         for request in dump(place.proxy.applier.state)
         if not str(request).startswith(("AddHttpL", "Activate", "AddHttpF"))
     }
+
+
+def test_a_certificate_that_its_files_renewed_is_an_event_and_is_saved(
+    make: Callable[..., Place], tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    place = make(saved_state=str(path), automatic_state_save=True)
+    place.start()
+    at, held = InetAddress("127.0.0.1", 1), chained(leaf("a.test"))
+    place.proxy.applier.apply(AddHttpsListener(HttpsListener(HttpListener(at))))
+    control = place.proxy.control
+    assert control is not None
+    told: list[pb.Response] = []
+    actor = Actor(0, 0, 0, "", 1)
+    control.desk.serve(pb.Request(subscribe_events=pb.SubscribeEvents()), actor, told.append)
+    place.proxy.watch._changed(Renewed(at, held, None, is_default=False))
+    assert told[-1].content.event.kind == pb.CERTIFICATE_ADDED
+    place.stop()
+    assert AddCertificate(at, held) in list(requests_in(path.read_bytes()))
 
 
 def test_a_reload_lets_other_settings_hold(make: Callable[..., Place], tmp_path: Path) -> None:

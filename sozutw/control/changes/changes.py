@@ -88,6 +88,11 @@ class Changes:
         """Make a configuration file true, or tell what that would change."""
         return self._turn.run(self._configure, asked, tell)
 
+    def tell(self, order: Request) -> None:
+        """Tell of an order that somebody else applied: it is an event, and to be saved."""
+        self.on_change()
+        _publish(self._events, order)
+
     # Each in its turn.
 
     @inlineCallbacks
@@ -190,10 +195,14 @@ class Changes:
         if orders:
             self.on_change()
         for order in orders:
-            happening = happening_of(order)
-            if happening is not None:
-                self._events.publish(happening.kind, **happening.about)
-                yield
+            _publish(self._events, order)
+            yield
+
+
+def _publish(events: Events, order: Request) -> None:
+    happening = happening_of(order)
+    if happening is not None:
+        events.publish(happening.kind, **happening.about)
 
 
 def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:
