@@ -1,5 +1,4 @@
 """Have testssl.sh and sslyze look at a sozutw of our own; `scripts/conformance --tls` starts it."""
-# ruff: noqa: S603, T201 - programs that are named here, and what a command says
 
 import json
 import re

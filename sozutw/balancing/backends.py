@@ -236,6 +236,26 @@ class ClusterState:
         self._changed()
         return [state]
 
+    def dissolve(self) -> list[BackendState]:
+        """
+        Retire every backend: the cluster is removed. What is under way keeps those that it has.
+
+        Nothing of it leads in a circle afterwards, so that no collector has to look for it.
+        """
+        retired = list(self._by_key.values())
+        for state in retired:
+            state.is_retired = True
+        self._by_key.clear()
+        self._troubled.clear()
+        self._unhealthy_total = 0
+        self._version += 1
+        # What ``_settle`` would come to; tens of thousands may go in one turn of the loop.
+        self._backends = ()
+        self._by_sticky_value = {}
+        self._primaries = self._backups = self._everyone = self.quick_pick = None
+        self._is_stale = self.needs_rebuild = False
+        return retired
+
     def renew(self) -> list[BackendState]:
         """
         Retire every backend, and go on with fresh ones of the same values, in the same order.

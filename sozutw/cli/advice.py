@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 _WHERE_IDS_ARE: Final = (
+    (re.compile(r"health check", re.IGNORECASE), "sozutw cluster health-check list"),
     (re.compile(r"cluster", re.IGNORECASE), "sozutw cluster list"),
     (re.compile(r"frontend", re.IGNORECASE), "sozutw frontend list"),
     (re.compile(r"listener", re.IGNORECASE), "sozutw listener list"),
@@ -13,7 +14,9 @@ _WHERE_IDS_ARE: Final = (
     (re.compile(r"worker", re.IGNORECASE), "sozutw status"),
 )
 _UNKNOWN: Final = re.compile(
-    r"did not find (?P<what>.*?)(?: with\b|$)|(?P<noun>\w+) .*\bdoes not exist"
+    r"(?:there is|has) no (?P<none>cluster|listener|frontend|session|backend|certificate"
+    r"|health check)\b|(?P<other>listener) at .*; name another"
+    r"|did not find (?P<what>.*?)(?: with\b|$)|(?P<noun>\w+) .*\bdoes not exist"
     r"|no such (?P<such>\w+)",
     re.IGNORECASE,
 )

@@ -43,7 +43,7 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["-c", "--config"],
             metavar="FILE",
-            type=click.Path(),
+            type=click.Path(readable=False),
             expose_value=False,
             callback=_kept_as(CONFIG),
             help="The configuration of the proxy, which says where its command socket is. "
@@ -52,7 +52,7 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["-s", "--socket"],
             metavar="PATH",
-            type=click.Path(),
+            type=click.Path(readable=False),
             expose_value=False,
             callback=_kept_as(SOCKET),
             help="The command socket itself; no file is read then. SOZUTW_SOCKET if not given.",

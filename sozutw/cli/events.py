@@ -10,6 +10,7 @@ from sozutw.cli.asking import Patience, Proxy, as_json, until_interrupted
 from sozutw.cli.commands import Command, examples
 from sozutw.cli.outcome import UNKNOWN, UNREACHABLE, NotDoneError
 from sozutw.config.table import printable
+from sozutw.control.client import BrokenChannelError, TimedOutError
 from sozutw.control.messages.records import content_to_json
 from sozutw.control.proto import command_pb2 as pb
 
@@ -24,8 +25,8 @@ def events(ctx: click.Context) -> None:
     Print what happens, a line each, until Ctrl-C ends it with status 130.
 
     A line is the time, who tells it (main, or a worker's id), what it is, and what it is about.
-    With -j it is one JSON object. -t is how long there may be nothing to tell; for ever, if not
-    given. If the proxy goes away, the status is 3.
+    With -j it is one JSON object, and so is what ended it. -t is how long there may be nothing to
+    tell; for ever, if not given. If the proxy goes away, the status is 3.
     """
     proxy = Proxy(ctx, Patience.ENDLESS)
     try:
@@ -35,10 +36,21 @@ def events(ctx: click.Context) -> None:
                     click.echo(line(response, is_json=proxy.is_json))
                     sys.stdout.flush()
     except NotDoneError as error:
-        if error.exit_status == UNKNOWN and not proxy.where.is_timeout_asked:
-            # There was nothing to do: what is known is that the proxy is gone.
-            error.exit_status = UNREACHABLE
-        raise
+        ended = _how_it_ended(error, proxy)
+        ended.json_indent = None
+        raise ended from error
+
+
+def _how_it_ended(error: NotDoneError, proxy: Proxy) -> NotDoneError:
+    """Return what it means for one who only listens that there is no more."""
+    match error.__cause__:
+        case BrokenChannelError():
+            return NotDoneError(f"sozutw at {proxy.where.path} is gone", UNREACHABLE)
+        case TimedOutError():
+            text = f"nothing has happened for {proxy.timeout:g} s"
+            return NotDoneError(text, UNKNOWN, "-t MS waits longer, -t 0 without limit.")
+        case _:
+            return error
 
 
 def line(response: pb.Response, *, is_json: bool, now: datetime | None = None) -> str:

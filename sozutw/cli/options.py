@@ -23,7 +23,7 @@ config_option = click.option(
     "--config",
     "path",
     callback=_given_anywhere,
-    type=click.Path(),
+    type=click.Path(readable=False),
     metavar="FILE",
     help="The configuration, in the words of Sōzu's config.toml.  [required]",
 )

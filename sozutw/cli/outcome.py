@@ -35,6 +35,9 @@ class NotDoneError(click.ClickException):
     ``exit_status`` tells which of both; ``advice`` says what can be done about it, a line each.
     """
 
+    json_indent: int | None = 2
+    """How it is told as JSON; None: in one line, where all else is."""
+
     def __init__(self, message: str, exit_status: int, *advice: str) -> None:
         super().__init__(message)
         self.exit_status = exit_status
@@ -56,6 +59,9 @@ def exit_status_of(error: click.ClickException) -> int:
 def error_as_json(error: click.ClickException) -> str:
     """Return an error as one object: what is wrong, the exit status, and what to do about it."""
     told: dict[str, object] = {"error": error.format_message(), "code": exit_status_of(error)}
-    if isinstance(error, NotDoneError) and error.advice:
-        told["advice"] = list(error.advice)
-    return json.dumps(told, ensure_ascii=False, indent=2)
+    indent: int | None = 2
+    if isinstance(error, NotDoneError):
+        indent = error.json_indent
+        if error.advice:
+            told["advice"] = list(error.advice)
+    return json.dumps(told, ensure_ascii=False, indent=indent)

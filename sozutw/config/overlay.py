@@ -5,7 +5,7 @@ Making one costs nothing, reading goes through to what is below, and to commit c
 was changed: so a batch of orders on a large configuration can be tried out, and dropped.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from typing_extensions import override
@@ -14,6 +14,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 S = TypeVar("S")
 
+SLICE: Final = 256
+"""So many keys are settled between two pauses."""
+_COPIED_PER_CHANGE: Final = 16
 _GONE: Final[Any] = object()
 
 
@@ -105,6 +108,28 @@ class Overlay(MutableMapping[K, V]):
             new = None if value is _GONE else value
             yield Change(key, below.get(key), new, key in moved)
 
+    @property
+    def changed_keys(self) -> Iterable[K]:
+        """The keys that a commit is about."""
+        return self._written.keys()
+
+    def settled(self) -> Generator[None, None, dict[K, V]]:
+        """Return a copy of the dictionary below as a commit would leave it, made step by step."""
+        copy = self._below.copy()
+        gone, moved = _GONE, self._moved
+        for number, (key, value) in enumerate(self._written.items()):
+            if value is gone or key in moved:
+                del copy[key]
+            if value is not gone:
+                copy[key] = value
+            if number % SLICE == SLICE - 1:
+                yield
+        return copy
+
+    def is_mostly_new(self) -> bool:
+        """Whether it is not much more work to copy the dictionary below than to change it."""
+        return len(self._below) <= _COPIED_PER_CHANGE * len(self._written)
+
     def commit(self) -> dict[K, V]:
         """Change the dictionary below, and return it; the overlay is of no more use."""
         below, moved, written = self._below, self._moved, self._written
@@ -128,9 +153,12 @@ class Shelves(Mapping[S, Mapping[K, V]]):
     def __init__(self, below: dict[S, dict[K, V]]) -> None:
         self._below = below
         self._touched: dict[S, Overlay[K, V]] = {}
+        self._settled: dict[S, dict[K, V]] | None = None
+        """The dictionaries that a commit will put in, where that is prepared."""
 
     def shelf(self, first: S) -> Overlay[K, V]:
         """Return the overlay of one dictionary, which may be empty below."""
+        assert self._settled is None, "what is settled is not changed any more"
         shelf = self._touched.get(first)
         if shelf is None:
             shelf = self._touched[first] = Overlay(self._below.get(first, {}))
@@ -164,12 +192,35 @@ class Shelves(Mapping[S, Mapping[K, V]]):
         for first, shelf in self._touched.items():
             yield first, shelf.changes()
 
+    @property
+    def changed_keys(self) -> Iterable[S]:
+        """The keys of dictionaries that a commit is about."""
+        return self._touched.keys()
+
+    def settle(self) -> Iterator[None]:
+        """
+        Do aside, step by step, most of what the commit of a large change would have to do.
+
+        Nothing may be changed after it. A commit without it does the same.
+        """
+        settled: dict[S, dict[K, V]] = {}
+        since = 0
+        for first, shelf in self._touched.items():
+            if shelf.is_mostly_new():
+                settled[first] = yield from shelf.settled()
+                since += 1
+                if since % SLICE == 0:
+                    yield
+        self._settled = settled
+
     def commit(self) -> None:
         """Change the dictionaries below."""
-        below = self._below
+        below, settled = self._below, self._settled or {}
         for first, shelf in self._touched.items():
-            table = shelf.commit()
-            if table:
-                below[first] = table
-            else:
-                below.pop(first, None)
+            if first not in settled:
+                settled[first] = shelf.commit()
+        # As one, in the order of the first touch; a key that was there keeps its place.
+        below.update(settled)
+        for first, table in settled.items():
+            if not table:
+                del below[first]

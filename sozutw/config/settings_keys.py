@@ -140,11 +140,6 @@ def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
             table.warn(key, f"{key} {text}")
     if "worker_count" in table and settings.worker_count > 0:
         table.warn("worker_count", f"worker_count {_ONE_PROCESS}")
-    if settings.disable_cluster_metrics:
-        table.warn(
-            "disable_cluster_metrics",
-            "disable_cluster_metrics has no effect; the counters of clusters cost nothing here",
-        )
     if settings.handle_process_affinity:
         table.refuse_unserved("handle_process_affinity", "it has no effect")
     if settings.automatic_state_save and settings.saved_state is None:
@@ -209,7 +204,7 @@ def _read_metrics(owner: Table) -> Metrics:
     if "address" in table:
         table.report.refuse_unserved(table.at("address"), "metrics.address", "no counters are sent")
     if metrics.address is None:
-        for key in (key for key in table if key not in unknown):
+        for key in (key for key in table if key not in unknown and key != "detail"):
             table.warn(key, f"metrics.{key} has no effect; no counters are sent")
     return metrics
 

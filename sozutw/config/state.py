@@ -176,9 +176,10 @@ class ConfigState(ConfigView):
         return known
 
     def forget_hashes(self, cluster_ids: Iterable[str]) -> None:
-        """Something of these clusters changed; for ``config.draft``."""
-        for cluster_id in cluster_ids:
-            self._hashes.pop(cluster_id, None)
+        """Something of these clusters changes; for ``config.draft``."""
+        if self._hashes:
+            for cluster_id in cluster_ids:
+                self._hashes.pop(cluster_id, None)
 
     def is_same_as(self, other: "ConfigState") -> bool:
         """Whether both hold the same objects, and rules that may compete in the same order."""

@@ -89,6 +89,8 @@ class Fanout(NamedTuple):
         """How it went as a whole."""
         if self.ok == self.expected:
             return "ok"
+        if self.err == self.expected:
+            return "failed"
         return "partial" if self.ok + self.err == self.expected else "timeout"
 
 

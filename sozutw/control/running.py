@@ -52,7 +52,7 @@ class Running:
         """Cut one client off."""
         session = self._sessions.find(Token(number))
         if session is None:
-            return failure(f"there is no session {number}; sessions list tells those there are")
+            return failure(f"there is no session {number}")
         session.connection.abort()
         return ok(f"session {number} ({session.peer}) is cut off")
 

@@ -49,15 +49,6 @@ from sozutw.control.running import Running
 
 _log = Logger()
 
-STOPPING: Final = "the process is stopping, and its configuration changes no more"
-_CONFIGURING: Final = CHANGES | {
-    "batch",
-    "load_state",
-    "reload_configuration",
-    "apply_configuration",
-}
-"""What would only change what nobody will see."""
-
 ALL: Final = Fanout(ok=1, err=0, expected=1)
 NONE: Final = Fanout(ok=0, err=1, expected=1)
 """How many workers took an order: there is one."""
@@ -98,9 +89,7 @@ class CommandDesk:
         began = self._clock.seconds()
         if verb == "subscribe_events":
             return self._subscribe(request, actor, tell)
-        if verb in _CONFIGURING and self._parts.host.is_stopping:
-            answered = maybeDeferred(failure, STOPPING)
-        elif verb in CHANGES:
+        if verb in CHANGES:
             answered = maybeDeferred(self._parts.changes.order, request, tell)
         elif verb in UNSERVED:
             answered = maybeDeferred(lambda: failure(str(unserved(*UNSERVED[verb]))))
@@ -142,6 +131,12 @@ def _failed(fault: Failure, verb: str) -> pb.Response:
     """Our own fault must not end the conversation, nor be kept from the log."""
     _log.failure("{verb} could not be served", failure=fault, verb=verb)
     return failure(f"internal error in {verb}; the log has more")
+
+
+def _without_content(response: pb.Response) -> pb.Response:
+    """Sōzu's client takes a content that it does not know for none, but writes no JSON for it."""
+    response.ClearField("content")
+    return response
 
 
 def _questions(parts: Parts) -> dict[str, Verb]:
@@ -193,7 +188,7 @@ def _actions(parts: Parts) -> dict[str, Verb]:
         "load_state": lambda asked, _actor, tell: changes.load_state(asked, tell),
         "reload_configuration": lambda asked, _actor, tell: changes.configure(
             pb.ApplyConfiguration(path=asked), tell
-        ),
+        ).addCallback(_without_content),
         "apply_configuration": lambda asked, _actor, tell: changes.configure(asked, tell),
         "configure_metrics": lambda asked, _actor, _tell: metrics.configure(asked),
         "set_metric_detail": lambda asked, actor, _tell: metrics.set_detail(asked, actor),

@@ -4,6 +4,7 @@ The ListenerService: the listening sockets of a worker, and which listener each 
 It must not know what is said on a connection: a factory makes the protocol.
 """
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
-from sozutw.listen.sockets import bind
+from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
 from sozutw.transport.loop import Loop
@@ -54,6 +55,8 @@ class ListenerService(Service):
 
     def reserve(self, address: InetAddress) -> socket.socket:
         """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
+        if self._is_over:
+            raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         return bind(address)
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:

@@ -131,11 +131,6 @@ class ControlPlane(Service):
             )
             self._service = None
 
-    def abandon(self) -> None:
-        """The process does not start after all: leave no socket behind."""
-        if self._service is not None:
-            self._service.stopService()
-
     def load_saved_state(self) -> None:
         """Put in force what ``saved_state`` holds, beside what the file asks for."""
         path = self._settings.saved_state
@@ -179,9 +174,9 @@ class ControlPlane(Service):
         yield self._autosave.stop()
         self._host.close()
 
-    def tell_renewed(self, request: Request) -> None:
-        """A certificate's files changed what is in force: it is saved, and told, as an order is."""
-        self.changes.tell(request)
+    def applied(self, request: Request) -> None:
+        """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
+        self.changes.applied(request)
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

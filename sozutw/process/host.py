@@ -11,16 +11,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from sozutw.config.model import Config, Settings
+from sozutw.config.settings_keys import WITHOUT_EFFECT
 from sozutw.config.state import RefusedRequestError
 from sozutw.process.configuration import Verdict, read_configuration
 from sozutw.relay.ports import Means
 
 T = TypeVar("T")
 
-_FILLED_IN: Final = frozenset({"timeouts", "trusted_proxies"})
-"""Settings that every listener has taken over already when a file is read."""
+_FILLED_IN: Final = frozenset({"timeouts", "trusted_proxies", "activate_listeners"})
+"""Settings that the listeners of a file have taken over already when it is applied."""
 _OF_CLIENTS: Final = frozenset({"ctl_command_timeout", "command_socket_is_default"})
 """Settings that only the command line looks at."""
+_NEVER_WAITING: Final = _FILLED_IN | _OF_CLIENTS | WITHOUT_EFFECT.keys() | {"worker_count"}
 
 
 class Source(NamedTuple):
@@ -90,7 +92,7 @@ class ProcessHost:
         old, new = self._settings, config.settings
         for field in fields(Settings):
             name = field.name
-            if getattr(old, name) == getattr(new, name) or name in _FILLED_IN | _OF_CLIENTS:
+            if getattr(old, name) == getattr(new, name) or name in _NEVER_WAITING:
                 continue
             take = self.followers.get(name)
             if take is None:

@@ -118,17 +118,11 @@ class ProxyService(Service):
         """Bind: low ports need the privileges that twistd drops afterwards."""
         if self.admin is not None:
             self.admin.privilegedStartService()
+        self.applier.apply(*requests_of(self._config))
         if self.control is not None:
+            # Last of what can fail: no socket file is to tell of a process that never was.
             self.control.privilegedStartService()
-        try:
-            self.applier.apply(*requests_of(self._config))
-            if self.control is not None:
-                self.control.load_saved_state()
-        except BaseException:
-            # No socket file is to tell of a process that never was.
-            if self.control is not None:
-                self.control.abandon()
-            raise
+            self.control.load_saved_state()
 
     def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
         """The first request of a cluster is not to wait for what its handshakes need."""
@@ -196,7 +190,7 @@ class ProxyService(Service):
             request = ReplaceCertificate(address, certificate, renewed.old_fingerprint)
         self.applier.apply(request)
         if self.control is not None:
-            self.control.tell_renewed(request)
+            self.control.applied(request)
 
     def _when_sessions_end(self) -> Deferred[None]:
         ended: Deferred[None] = Deferred()

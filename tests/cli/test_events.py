@@ -30,7 +30,7 @@ def test_they_are_asked_for_and_printed_until_the_proxy_goes(tmp_path: Path) -> 
         result = call("-s", proxy.path, "events")
     assert proxy.requests == [pb.Request(subscribe_events=pb.SubscribeEvents())]
     assert result.exit_code == 3
-    assert "sozutw closed it" in result.stderr
+    assert result.stderr == f"sozutw at {proxy.path} is gone\n"
     told = [text.partition(" ")[2] for text in result.stdout.splitlines()]
     assert told == [
         "main EVENTS_SUBSCRIBED",
@@ -46,7 +46,8 @@ def test_each_is_one_line_of_json(tmp_path: Path) -> None:
     assert told["from"] == "0"
     assert told["EVENT"]["kind"] == pb.CLUSTER_ADDED
     assert told["EVENT"]["cluster_id"] == "x"
-    assert json.loads(rest)["code"] == 3
+    end = {"error": f"sozutw at {proxy.path} is gone", "code": 3}
+    assert [json.loads(line) for line in rest.splitlines()] == [end]
 
 
 def test_ctrl_c_ends_it_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +70,8 @@ def test_a_timeout_that_was_asked_for_ends_it_with_4(tmp_path: Path) -> None:
     with scripted(tmp_path, []) as proxy:
         result = call("-s", proxy.path, "events", "-t", "20")
     assert result.exit_code == 4
+    told = "nothing has happened for 0.02 s\n  -t MS waits longer, -t 0 without limit.\n"
+    assert result.stderr == told
 
 
 def test_the_line_has_the_time_and_all_that_it_is_about() -> None:

@@ -28,6 +28,7 @@ TOLD = set(re.findall(r"`(?:metrics\.|admin\.)?([a-z0-9_]+)`", PAGE))
 # Each stands for several keys, or is a table, or has another name there.
 NO_KEYS = {
     "admin_address",
+    "command_socket_is_default",
     "timeouts",
     "metrics",
     "cluster_id",

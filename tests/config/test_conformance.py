@@ -49,4 +49,4 @@ def test_without_an_installation_it_says_what_to_do(checkout: Path) -> None:
 
 def test_without_a_path_it_tells_its_usage(checkout: Path) -> None:
     status, output = run(checkout)
-    assert (status, output) == (2, "usage: scripts/conformance PATH... | --tls\n")
+    assert (status, output) == (2, "usage: scripts/conformance PATH... | --tls | sozu\n")

@@ -161,6 +161,15 @@ def test_certificates_that_are_not_wanted_any_more_go() -> None:
     assert isinstance(removal, RemoveCertificate)
 
 
+def test_certificates_that_outlive_their_listener_are_nothing_to_add() -> None:
+    tls = PLACES[2]
+    state = made_of([*LISTENERS, AddCertificate(tls, HELD[0]), RemoveListener(tls)])
+    plain = AddHttpListener(HttpListener(tls))
+    apply(state, plain)
+    assert list(dump(state)) == [*LISTENERS[:2], plain]
+    assert requests_from(ConfigState(), state) == [*LISTENERS[:2], plain]
+
+
 def test_there_is_a_pause_now_and_then() -> None:
     many = [AddCluster(Cluster(str(n))) for n in range(1000)]
     assert list(diff(made_of([*many]), made_of([*many]))).count(None) >= 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sozutw.config.overlay import Change, Overlay, Shelves
+from sozutw.config.overlay import SLICE, Change, Overlay, Shelves
 
 KEYS = st.integers(0, 5)
 STEPS = st.lists(st.tuples(KEYS, st.one_of(st.none(), st.integers(1, 9))))
@@ -95,3 +95,62 @@ def test_a_missing_shelf_is_missing() -> None:
     for look in lookups:
         with pytest.raises(KeyError):
             look()
+
+
+@given(
+    st.dictionaries(KEYS, st.dictionaries(KEYS, st.integers(1, 9), min_size=1)),
+    st.lists(st.tuples(KEYS, STEPS)),
+)
+def test_a_commit_that_was_prepared_comes_to_the_same(below: dict, steps: list) -> None:
+    other = {first: dict(shelf) for first, shelf in below.items()}
+    before = {first: dict(shelf) for first, shelf in below.items()}
+    shelves: Shelves[int, int, int] = Shelves(below)
+    unprepared: Shelves[int, int, int] = Shelves(other)
+    for first, inner in steps:
+        for each in (shelves, unprepared):
+            shelf = each.shelf(first)
+            for key, value in inner:
+                if value is not None:
+                    shelf[key] = value
+                else:
+                    shelf.pop(key, None)
+    for _ in shelves.settle():
+        pass
+    assert below == before
+    assert list(shelves.changed_keys) == list(dict.fromkeys(first for first, _ in steps))
+    shelves.commit()
+    unprepared.commit()
+    assert list(below) == list(other)
+    for first, shelf in below.items():
+        assert list(shelf.items()) == list(other[first].items())
+
+
+def test_a_large_one_is_prepared_in_small_steps() -> None:
+    wide: dict[int, dict[int, int]] = {}
+    deep: dict[int, dict[int, int]] = {0: {}}
+    many = 3 * SLICE
+    for below, keys in (
+        (wide, ((n, 0) for n in range(many))),
+        (deep, ((0, n) for n in range(many))),
+    ):
+        shelves: Shelves[int, int, int] = Shelves(below)
+        for first, key in keys:
+            shelves.shelf(first)[key] = 1
+        assert sum(1 for _ in shelves.settle()) == 3
+        shelves.commit()
+    assert len(wide) == many
+    assert len(deep[0]) == many
+
+
+def test_a_small_change_of_a_large_one_copies_nothing() -> None:
+    large = dict.fromkeys(range(1000), 1)
+    below = {"large": large, "small": {1: 1}}
+    shelves: Shelves[str, int, int] = Shelves(below)
+    shelves.shelf("large")[5] = 2
+    shelves.shelf("small")[5] = 2
+    assert list(shelves.shelf("large").changed_keys) == [5]
+    assert list(shelves.settle()) == []
+    shelves.commit()
+    assert below["large"] is large
+    assert large[5] == 2
+    assert below["small"] == {1: 1, 5: 2}

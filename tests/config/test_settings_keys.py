@@ -1,5 +1,7 @@
 """The keys above all tables."""
 
+from dataclasses import replace
+
 import pytest
 
 from sozutw.config.model import AccessLogFormat, MetricDetail, Settings, Timeouts
@@ -63,13 +65,18 @@ address = "127.0.0.1:9090"
 
 def test_every_key_enters_the_settings(files) -> None:
     settings = files.config(EVERY_KEY, skip=True).settings
+    # The one that no key sets to anything: whether command_socket was written.
+    default = replace(Settings(), command_socket_is_default=True)
     for field in Settings.__slots__:
-        assert getattr(settings, field) != getattr(Settings(), field), field
+        assert getattr(settings, field) != getattr(default, field), field
     assert settings.command_socket == "/etc/sozutw/run/sock"
     assert settings.log_target == "file:///etc/sozutw/log/sozutw.log"
     assert settings.access_logs_target == "unix:///run/log.sock"
     assert settings.access_logs_format is AccessLogFormat.JSON
     assert settings.command_allowed_uids == (0, 1000)
+    assert settings.saved_state == "/etc/sozutw/state.json"
+    assert settings.audit_logs_target == "/etc/sozutw/audit.log"
+    assert settings.audit_logs_json_target == "/etc/sozutw/audit.json"
     assert settings.timeouts == Timeouts(1, 2, 3, 4, 5.5)
     assert str(settings.trusted_proxies[0]) == "10.0.0.0/8"
     assert str(settings.metrics.address) == "127.0.0.1:8125"
@@ -85,12 +92,7 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
         [
             *WITHOUT_EFFECT,
             "worker_count",
-            "disable_cluster_metrics",
-            "saved_state",
-            "automatic_state_save",
             "handle_process_affinity",
-            "audit_logs_target",
-            "audit_logs_json_target",
             "metrics.address",
         ]
     )
@@ -111,16 +113,21 @@ def test_the_access_log_is_coloured_as_the_log_is(files, text: str, is_colored: 
 def test_an_empty_file_is_all_defaults(files) -> None:
     loaded = files.load("")
     assert loaded.problems == ()
-    assert loaded.config.settings == Settings()
+    # The one path that is seen from the current folder: so it is with Sōzu.
+    expected = replace(Settings(), command_socket="sozu.sock", command_socket_is_default=True)
+    assert loaded.config.settings == expected
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('saved_state = "s"', "U1 saved_state is not served by this version; leave it out"),
-        ("automatic_state_save = true", "U1 automatic_state_save is not served"),
+        (
+            "automatic_state_save = true",
+            "W1 automatic_state_save has no effect; a saved_state is meant beside it",
+        ),
+        ("max_command_buffer_size = 4095", "E1 max_command_buffer_size is 4095; a whole number"),
+        ('audit_logs_target = ""', 'E1 audit_logs_target is ""; the path of a file is meant'),
         ("handle_process_affinity = true", "U1 handle_process_affinity is not served"),
-        ('audit_logs_target = "x"', "U1 audit_logs_target is not served"),
         ('access_logs_format = "protobuf"', "U1 access_logs_format is not served"),
         ('metrics = { address = "127.0.0.1:8125" }', "U1 metrics.address is not served"),
         ('metrics = { prefix = "x" }', "W1 metrics.prefix has no effect; no counters are sent"),
@@ -152,7 +159,11 @@ def test_what_is_wrong_or_not_served_is_told(files, text: str, told: str) -> Non
         "handle_process_affinity = false",
         "worker_count = 0",
         "log_colored = false",
-        "disable_cluster_metrics = false",
+        "disable_cluster_metrics = true",
+        'metrics = { detail = "backend" }',
+        'saved_state = "s"\nautomatic_state_save = true',
+        'audit_logs_target = "x"\naudit_logs_json_target = "x.json"',
+        'command_socket = "/run/s"\ncommand_allowed_uids = []\nctl_command_timeout = 0',
         'access_logs_target = "udp://127.0.0.1:9876"',
         'admin = { address = "127.8.8.8:1" }',
         'admin = { address = "[::1]:1" }',

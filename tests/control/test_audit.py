@@ -82,7 +82,13 @@ def test_a_line_of_json_has_the_same_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "word"), [((2, 0, 2), "ok"), ((1, 1, 2), "partial"), ((1, 0, 2), "timeout")]
+    ("counts", "word"),
+    [
+        ((2, 0, 2), "ok"),
+        ((1, 1, 2), "partial"),
+        ((0, 1, 1), "failed"),
+        ((1, 0, 2), "timeout"),
+    ],
 )
 def test_how_the_workers_took_it_is_one_word(counts: tuple[int, int, int], word: str) -> None:
     assert Fanout(*counts).word == word

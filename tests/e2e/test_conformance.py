@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,47 @@ def test_the_sample_is_taken_though_the_certificate_beside_it_has_expired(tmp_pa
     status, output = conformance(path)
     assert (status, f"taken: {path}" in output) == (0, True), output
     assert "cannot be used: it expired on " in output
+
+
+# Sōzu's own program is built in minutes and seldom at hand; where it is, it drives us.
+
+
+def sozu_conformance(seconds: float, **environment: str) -> subprocess.CompletedProcess[str]:
+    values = {name: value for name, value in os.environ.items() if name != "SOZU_BIN"}
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "sozu_conformance"],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+        env=values | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
+def test_without_sozu_and_the_means_to_build_it_both_are_named(tmp_path: Path) -> None:
+    done = sozu_conformance(30, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 3
+    assert "SOZU_BIN names none" in done.stderr
+    assert "cargo is missing: https://rustup.rs" in done.stderr
+    assert "apt-get install protobuf-compiler" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["nowhere", "true"])
+def test_what_is_named_and_is_not_sozu_is_told(tmp_path: Path, name: str) -> None:
+    path = shutil.which(name) or str(tmp_path / name)
+    done = sozu_conformance(30, SOZU_BIN=path)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"scripts/conformance: {path} ")
+
+
+@pytest.mark.timeout(300)
+def test_sozu_s_own_program_drives_it() -> None:
+    binary = os.environ.get("SOZU_BIN")
+    if not binary:
+        pytest.skip("SOZU_BIN names no program of Sōzu's; scripts/conformance sozu builds one")
+    done = sozu_conformance(280, SOZU_BIN=binary)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # The scan of TLS itself takes a minute, and is nobody's test; what it makes of findings is.

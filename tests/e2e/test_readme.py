@@ -20,7 +20,7 @@ COMMANDS = [
 ]
 
 
-PORTS = ("8080", "8443", "8000", "8001")
+PORTS = ("8080", "8443", "8000", "8001", "8002")
 
 
 def ports() -> dict[str, str]:
@@ -137,3 +137,33 @@ def test_the_example_file_is_judged_and_served(tmp_path: Path) -> None:
         address = f"curl http://localhost:{to['8080']}/"
         wait_until(lambda: curl(address, {}) in ("one", "two"), "an answer", said=process.said)
         assert process.stop() == 0
+
+
+def test_the_example_is_changed_while_it_runs(tmp_path: Path) -> None:
+    to = ports()
+    example = (ROOT / "etc" / "sozutw.toml").read_text(encoding="utf-8")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "sozutw.toml").write_text(moved(example, to), encoding="utf-8")
+
+    def ask(prefix: str) -> str:
+        with run(moved(only(f".venv/bin/sozutw {prefix}"), to), tmp_path, to) as command:
+            assert command.wait() == 0, command.said()
+            return command.stdout()
+
+    with (
+        web_server(tmp_path, to["8002"], "three"),
+        run(only("scripts/run -c"), tmp_path, to) as process,
+    ):
+        process.wait_for_text("commands are taken at")
+        told = ask("cluster list")
+        assert to["8000"] in told
+        assert to["8002"] not in told
+        assert ask("backend add").startswith("Success: ")
+        told = ask("explain")
+        assert "cluster: site" in told
+        assert to["8002"] in told
+        # Neither of the first two is there: the third is what serves.
+        address = f"curl http://localhost:{to['8080']}/"
+        wait_until(lambda: curl(address, {}) == "three", "the third server", said=process.said)
+        assert process.stop() == 0
+    assert not (tmp_path / "etc" / "sozu.sock").exists()

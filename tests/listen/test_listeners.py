@@ -225,16 +225,16 @@ def test_stopping_closes_all_and_tells_who_waits(scene: Scene):
         assert waiting.recv(1) == b""
 
 
-def test_what_is_configured_after_the_stop_accepts_nobody(scene: Scene):
-    known, late = scene.listener(), scene.listener()
-    activate(scene.service, known)
-    scene.service.stopService()
-    activate(scene.service, late)
-    scene.service.exchange(ListenerState(known.listener))
-    assert scene.service.acceptors == {}
-    assert is_refused(known)
-    assert is_refused(late)
+def test_nothing_is_opened_by_a_process_that_is_stopping(scene: Scene):
+    listener = scene.listener()
     scene.service.startService()
-    activate(scene.service, late)
-    scene.connect(late)
-    assert scene.made(late) == 1
+    scene.service.stopService()
+    with pytest.raises(CannotListenError, match="this process is stopping"):
+        activate(scene.service, listener)
+    assert is_refused(listener)
+    scene.service.exchange(ListenerState(listener.listener))
+    assert scene.service.acceptors == {}
+    scene.service.startService()
+    activate(scene.service, listener)
+    scene.connect(listener)
+    assert scene.made(listener) == 1

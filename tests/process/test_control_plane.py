@@ -17,19 +17,15 @@ from sozutw.config.model import (
     Config,
     FrontendRule,
     HttpListener,
-    HttpsListener,
     InetAddress,
     Settings,
 )
-from sozutw.config.requests import AddCertificate, AddCluster, AddHttpsListener
-from sozutw.control.changes.state_file import StateFile, requests_in
+from sozutw.config.requests import AddCluster
+from sozutw.control.changes.state_file import StateFile
 from sozutw.control.client import Client, RefusedError
-from sozutw.control.desk import Actor
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.tree import ProxyService, make_tree
-from sozutw.process.watch import Renewed
 from tests.e2e.harness import ReservedPort
-from tests.fakes.certificates import chained, leaf
 from tests.fakes.loops import HandRunLoop, loop_named
 
 T = TypeVar("T")
@@ -155,17 +151,6 @@ def test_a_path_that_somebody_answers_on_stops_the_start_if_it_was_written(
     assert first.meanwhile(lambda client: len(client.status())) == 1
 
 
-def test_a_start_that_fails_leaves_no_socket_behind(make: Callable[..., Place]) -> None:
-    first = make(command_socket=None)
-    first.start()
-    second = make()
-    second.config = replace(second.config, listeners=first.config.listeners, frontends=())
-    second.make()
-    with pytest.raises(OSError, match="another program listens there"):
-        second.proxy.privilegedStartService()
-    assert not os.path.exists(second.path)
-
-
 def write_state(path: Path, names: list[str]) -> None:
     file = StateFile(str(path))
     list(file.steps([AddCluster(Cluster(name)) for name in names]))
@@ -222,25 +207,6 @@ def test_what_changes_is_saved_by_itself_and_at_the_end(
         for request in dump(place.proxy.applier.state)
         if not str(request).startswith(("AddHttpL", "Activate", "AddHttpF"))
     }
-
-
-def test_a_certificate_that_its_files_renewed_is_an_event_and_is_saved(
-    make: Callable[..., Place], tmp_path: Path
-) -> None:
-    path = tmp_path / "state"
-    place = make(saved_state=str(path), automatic_state_save=True)
-    place.start()
-    at, held = InetAddress("127.0.0.1", 1), chained(leaf("a.test"))
-    place.proxy.applier.apply(AddHttpsListener(HttpsListener(HttpListener(at))))
-    control = place.proxy.control
-    assert control is not None
-    told: list[pb.Response] = []
-    actor = Actor(0, 0, 0, "", 1)
-    control.desk.serve(pb.Request(subscribe_events=pb.SubscribeEvents()), actor, told.append)
-    place.proxy.watch._changed(Renewed(at, held, None, is_default=False))
-    assert told[-1].content.event.kind == pb.CERTIFICATE_ADDED
-    place.stop()
-    assert AddCertificate(at, held) in list(requests_in(path.read_bytes()))
 
 
 def test_a_reload_lets_other_settings_hold(make: Callable[..., Place], tmp_path: Path) -> None:
@@ -307,3 +273,29 @@ def test_a_soft_stop_is_answered_before_the_socket_goes(make: Callable[..., Plac
     assert text.startswith("Successfully closed 1 workers")
     place.stop()
     assert not os.path.exists(place.path)
+
+
+def test_a_start_that_fails_leaves_no_socket_behind(make: Callable[..., Place]) -> None:
+    first = make()
+    first.start()
+    second = make(command_socket=str(first.folder / "second.sock"))
+    second.reserved.close()
+    second.reserved = first.reserved
+    address = InetAddress("127.0.0.1", first.reserved.port)
+    second.config = replace(second.config, listeners=(HttpListener(address),), frontends=())
+    second.make()
+    with pytest.raises(OSError, match="another program listens there"):
+        second.proxy.privilegedStartService()
+    assert not (first.folder / "second.sock").exists()
+
+
+def test_what_is_applied_unasked_is_told_and_saved(
+    make: Callable[..., Place], tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    place = make(saved_state=str(path), automatic_state_save=True)
+    place.start()
+    assert place.proxy.control is not None
+    place.proxy.control.applied(AddCluster(Cluster("renewed")))
+    place.stop()
+    assert path.exists()

@@ -101,7 +101,7 @@ def test_settings_hold_at_once_where_they_can_and_the_others_are_named() -> None
         ctl_command_timeout=5,
     )
     config = Config(settings)
-    assert host.take_settings(config) == ["worker_count", "buffer_size"]
+    assert host.take_settings(config) == ["buffer_size"]
     assert filters == ["debug"]
     assert (means.places_per_address, means.retry_after) == (7, 9)
     assert (means.replays, means.dials_max) == (False, 5)

@@ -98,11 +98,21 @@ def test_a_signal_that_comes_before_it_can_be_answered_waits() -> None:
     case = Case(1)
     case.signals.hold()
     for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)  # To this thread: the runner of tests has others.
     assert case.reactor.notes == []
     case.signals.install()
     case.reactor.loop()
     assert sorted(case.proxy.calls) == ["reopen_logs", "report_counters", "stop_softly"]
+
+
+@pytest.mark.usefixtures("own_answers")
+def test_a_signal_that_another_thread_takes_meanwhile_waits_too() -> None:
+    case = Case(1)
+    case.signals.hold()
+    case.signals._come_early(signal.SIGUSR1, None)
+    case.signals.install()
+    case.reactor.loop()
+    assert case.proxy.calls == ["report_counters"]
 
 
 def test_it_says_how_many_are_left_and_how_to_hurry() -> None:
@@ -125,6 +135,30 @@ def test_it_waits_for_the_last_connection() -> None:
     assert case.proxy.calls == ["stop_softly"]
     assert case.reactor.stops == 1
     assert case.reactor.getDelayedCalls() == []
+
+
+def test_who_asks_softly_again_hurries_nobody() -> None:
+    case = Case(2)
+    case.signals.stop(False)
+    case.signals.stop(False)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 0
+    # A signal after it is the second that wants an end, and does.
+    case.signals.stop_asked()
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
+
+
+def test_who_asks_hard_is_not_kept_waiting() -> None:
+    case = Case(2)
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    case = Case(2)
+    case.signals.stop(False)
+    case.signals.stop(True)
+    assert case.proxy.calls == ["stop_softly", "stop_now"]
+    assert case.reactor.stops == 1
 
 
 def test_grace_is_bounded() -> None:
@@ -151,6 +185,24 @@ def test_asked_a_third_time_it_stays_calm() -> None:
         case.signals.stop_asked()
     assert case.proxy.calls == ["stop_softly", "stop_now"]
     assert case.reactor.stops == 1
+
+
+def test_a_soft_command_hurries_nobody() -> None:
+    case = Case(1)
+    case.signals.stop(is_hard=False)
+    case.signals.stop(is_hard=False)
+    assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 0
+
+
+def test_a_hard_command_stops_at_once_whatever_was_asked_before() -> None:
+    fresh, stopping = Case(1), Case(1)
+    stopping.signals.stop(is_hard=False)
+    for case in (fresh, stopping):
+        case.signals.stop(is_hard=True)
+        case.signals.stop(is_hard=True)
+        assert case.proxy.calls == ["stop_softly", "stop_now"]
+        assert case.reactor.stops == 1
 
 
 def test_a_soft_stop_that_fails_becomes_a_hard_one(caplog: pytest.LogCaptureFixture) -> None:

@@ -154,6 +154,12 @@ def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_pa
     place.stop()  # Again is no harm: a signal and twistd may both ask.
 
 
+def test_who_looks_is_told_that_it_stops(place: Place) -> None:
+    assert not place.proxy.host.is_stopping
+    place.proxy.stop_softly()
+    assert place.proxy.host.is_stopping
+
+
 def test_logs_are_reopened_under_the_same_name(place: Place) -> None:
     with place.connect() as client:
         place.exchange(client)
@@ -230,7 +236,9 @@ def test_it_is_told_of_until_the_last_client_is_gone(loop: HandRunLoop, watched:
         place.loop.run_until(lambda: place.proxy.count_connections() == 1)
         loop.settle()
         done: list[None] = []
+        assert not place.proxy.host.is_stopping
         place.proxy.stopService().addCallback(done.append)
+        assert place.proxy.host.is_stopping
         assert place.ask("/readyz") == (503, "draining\n")
         assert place.ask("/healthz") == (200, "ok\n")
         assert "\nsozutw_client_connections 1\n" in place.ask("/metrics")[1]

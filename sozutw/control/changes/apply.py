@@ -20,6 +20,7 @@ from sozutw.balancing.witness import NOBODY, Witness
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import Request
 from sozutw.config.state import AlreadySoError, ConfigState, RefusedRequestError
+from sozutw.control.changes.collector import without_collector
 from sozutw.control.changes.live import (
     Certificates,
     ClusterFollower,
@@ -173,7 +174,12 @@ class Applier:
     def _steps(
         self, requests: Iterable[Asked], outcome: Outcome | None, *, skips_refused: bool = False
     ) -> Iterator[None]:
-        outcome = outcome or Outcome()
+        with without_collector():
+            yield from self._planned(requests, outcome or Outcome(), skips_refused=skips_refused)
+
+    def _planned(
+        self, requests: Iterable[Asked], outcome: Outcome, *, skips_refused: bool
+    ) -> Iterator[None]:
         plan = Plan(self.state, self._live, self._sockets, self._certificates, self.witness)
         try:
             since = 0

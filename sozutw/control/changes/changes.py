@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from sozutw.config.dump import dump
 from sozutw.config.model import Config
-from sozutw.config.requests import Request
+from sozutw.config.requests import AddBackend, AddHttpFrontend, AddHttpsFrontend, Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.changes.apply import Applier, Outcome, in_short_turns
 from sozutw.control.changes.happenings import happening_of
@@ -34,6 +34,7 @@ _log = Logger()
 
 REFUSED: Final = "could not dispatch request on the main process state: "
 APPLIED: Final = "Successfully applied request to all workers"
+STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it anew"
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -69,16 +70,16 @@ class Changes:
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
         """Apply one order."""
         tell(processing("Processing worker request..."))
-        return self._turn.run(self._order, message)
+        return self._turn.run(self._unless_stopping, self._order, message)
 
     def batch(self, batch: pb.Batch, tell: Tell) -> "Deferred[pb.Response]":
         """Apply several orders as one: all or none."""
         tell(processing(f"Processing {len(batch.requests)} requests as one..."))
-        return self._turn.run(self._batch, batch)
+        return self._turn.run(self._unless_stopping, self._batch, batch)
 
     def load_state(self, path: str, tell: Tell) -> "Deferred[pb.Response]":
         """Apply what a state file holds; what is refused of it is passed over, and told."""
-        return self._turn.run(self._load_state, path, tell)
+        return self._turn.run(self._unless_stopping, self._load_state, path, tell)
 
     def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
         """Write all that is configured to a file."""
@@ -86,14 +87,19 @@ class Changes:
 
     def configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> "Deferred[pb.Response]":
         """Make a configuration file true, or tell what that would change."""
-        return self._turn.run(self._configure, asked, tell)
+        if asked.dry_run:
+            return self._turn.run(self._configure, asked, tell)
+        return self._turn.run(self._unless_stopping, self._configure, asked, tell)
 
-    def tell(self, order: Request) -> None:
-        """Tell of an order that somebody else applied: it is an event, and to be saved."""
-        self.on_change()
-        _publish(self._events, order)
+    def applied(self, order: Request) -> None:
+        """Tell of an order that was applied without being asked for."""
+        deque(self._changed([order]), maxlen=0)
 
     # Each in its turn.
+
+    def _unless_stopping(self, change: Callable[..., Any], *asked: Any) -> Any:
+        # An order could open again what the process has just closed for good.
+        return failure(STOPPING) if self._host.is_stopping else change(*asked)
 
     @inlineCallbacks
     def _order(self, message: pb.Request) -> Answered:
@@ -104,7 +110,7 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
         deque(self._changed([order]), maxlen=0)
-        return ok(APPLIED + _doubts(warnings_of(message)))
+        return ok(APPLIED + _doubts([*warnings_of(message), *self._missed_by([order])]))
 
     @inlineCallbacks
     def _batch(self, batch: pb.Batch) -> Answered:
@@ -115,6 +121,7 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}; none is applied")
         yield self._cooperator.coiterate(self._changed(orders))
+        warnings += self._missed_by(orders)
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
@@ -189,20 +196,29 @@ class Changes:
             response.message += f"; takes effect with the next start: {', '.join(waiting)}"
         return response
 
+    def _missed_by(self, orders: list[Request]) -> list[str]:
+        """Say which clusters the orders name that are not there: perhaps a slip of the pen."""
+        named: dict[str, None] = {}
+        for order in orders:
+            match order:
+                case AddBackend(about) | AddHttpFrontend(about) | AddHttpsFrontend(about):
+                    if about.cluster_id is not None:
+                        named[about.cluster_id] = None
+                case _:
+                    pass
+        known = self._applier.state.cluster
+        return [f"there is no cluster {name!r} yet" for name in named if known(name) is None]
+
     def _changed(self, orders: list[Request]) -> Iterator[None]:
         """Tell of what is in force now, in small steps."""
         self._counts.count(*orders)
         if orders:
             self.on_change()
         for order in orders:
-            _publish(self._events, order)
-            yield
-
-
-def _publish(events: Events, order: Request) -> None:
-    happening = happening_of(order)
-    if happening is not None:
-        events.publish(happening.kind, **happening.about)
+            happening = happening_of(order)
+            if happening is not None:
+                self._events.publish(happening.kind, **happening.about)
+                yield
 
 
 def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:

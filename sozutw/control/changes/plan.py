@@ -139,6 +139,7 @@ class Plan:
         yield from self._prepare_clusters()
         yield from self._prepare_backends()
         yield from self._prepare_routers()
+        yield from self._draft.settle()
 
     def _prepare_listeners(self) -> Iterator[None]:
         for change in self._draft.changed_listeners():
@@ -177,7 +178,11 @@ class Plan:
             yield
 
     def _prepare_clusters(self) -> Iterator[None]:
+        done = 0
         for change in self._draft.changed_clusters():
+            done += 1
+            if done % SLICE == 0:
+                yield
             self.followed[change.key] = None
             if change.new is None:
                 if change.old is not None:
@@ -185,21 +190,25 @@ class Plan:
             elif change.old is None:
                 fresh = ClusterState(change.new, compile_affinity, self._witness)
                 self._clusters[change.key] = fresh
-                for number, backend in enumerate(self._draft.backends(change.key)):
+                for backend in self._draft.backends(change.key):
                     fresh.upsert(backend)
-                    if number % SLICE == SLICE - 1:
+                    done += 1
+                    if done % SLICE == 0:
                         yield
             else:
                 self._changed[change.key] = change.new
-            yield
 
     def _prepare_backends(self) -> Iterator[None]:
+        done = 0
         for cluster_id, changes in self._draft.changed_backends():
+            done += 1
+            if done % SLICE == 0:
+                yield
             self.followed[cluster_id] = None
             live = self._live.clusters.get(cluster_id)
             if live is None or self._draft.cluster(cluster_id) is None:
                 continue  # It is new, with its backends; or it is away, or going.
-            for number, (key, old, new, is_moved) in enumerate(changes):
+            for key, old, new, is_moved in changes:
                 if old is not None and (new is None or is_moved):
                     self._removed_backends.append((cluster_id, *key))
                 if new is not None:
@@ -207,9 +216,9 @@ class Plan:
                         self._added_backends.append(BackendState(new, live))
                     else:
                         self._updated_backends.append(new)
-                if number % SLICE == SLICE - 1:
+                done += 1
+                if done % SLICE == 0:
                     yield
-            yield
 
     def _prepare_routers(self) -> Iterator[None]:
         """Make the router of each listener of which any rule, or what it leads to, changes."""
@@ -304,9 +313,7 @@ class Plan:
     def _commit_clusters(self) -> None:
         clusters = self._live.clusters
         for cluster_id in self._gone:
-            live = clusters.pop(cluster_id)
-            for state in live.backends:
-                self.retired += live.remove(state.backend_id, state.address)
+            self.retired += clusters.pop(cluster_id).dissolve()
         for cluster_id, backend_id, address in self._removed_backends:
             self.retired += clusters[cluster_id].remove(backend_id, address)
         for state in self._added_backends:

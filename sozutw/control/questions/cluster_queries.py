@@ -70,6 +70,9 @@ def _information(state: ConfigView, cluster_id: str) -> pb.ClusterInformation:
     cluster = state.cluster(cluster_id)
     if cluster is not None:
         told.configuration.CopyFrom(cluster_message(cluster))
+        tls = told.configuration.extras.backend_tls
+        if tls.HasField("certificate"):
+            tls.certificate.key = ""  # Whoever looks has no need of it.
     for rule in state.frontends_of(cluster_id) if cluster_id else ():
         listed = told.https_frontends if is_secure(state, rule) else told.http_frontends
         listed.append(frontend_message(rule))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from sozutw.balancing.backends import BackendState, ClusterState
-from sozutw.control.passed_over import LISTED_MAX, listed
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.questions.passed_over import LISTED_MAX, listed
 
 
 def spelt(state: BackendState) -> str:

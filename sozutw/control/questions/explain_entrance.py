@@ -6,9 +6,9 @@ from typing import Final
 
 from sozutw.config.model import InetAddress
 from sozutw.config.state import ConfigState, ConfigView
-from sozutw.control.passed_over import LISTED_MAX, listed
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.asked import Asked
+from sozutw.control.questions.passed_over import LISTED_MAX, listed
 from sozutw.listen.certificates import Certificates, Shown
 from sozutw.relay.route import ListenerState
 from sozutw.wire.tls import covers

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from sozutw.config.model import FrontendRule, PathType, Position
-from sozutw.control.passed_over import listed
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.questions.passed_over import listed
 from sozutw.relay.route import Route
 from sozutw.routing.hosts import compile_host
 from sozutw.routing.router import Router

@@ -146,7 +146,8 @@ class MetricVerbs:
         if not self._tells_clusters:
             return ["clusters and backends are left out until metrics are enabled"]
         if self.detail < (Detail.BACKEND if options.backend_ids else Detail.CLUSTER):
-            return [f"the detail is {self.detail.name.lower()}: raise it to see more"]
+            told = self.detail.name.lower()
+            return [f"the detail is {told}; detail in [metrics] of the configuration raises it"]
         known = {
             backend_id for told in reports.clusters.values() for backend_id, _ in told.backends
         }

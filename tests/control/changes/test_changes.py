@@ -75,6 +75,42 @@ def test_what_an_order_has_no_effect_with_is_told() -> None:
     assert scene_cluster.HasField("add_cluster")
 
 
+@pytest.mark.parametrize("order", [backend, frontend])
+def test_what_names_a_cluster_that_is_not_there_is_taken_and_told(order) -> None:
+    scene = DeskScene()
+    scene.ok(http_listener())
+    answer = scene.ok(order(cluster_id="nix"))
+    assert answer.message.endswith(" workers; warning: there is no cluster 'nix' yet")
+    both = [order(cluster_id="later", **_another(order)), cluster(cluster_id="later")]
+    assert "warning" not in scene.ok(pb.Request(batch=pb.Batch(requests=both))).message
+    assert "warning" not in scene.ok(frontend(cluster_id=None, hostname="denied")).message
+
+
+def _another(order) -> dict[str, str]:
+    return {} if order is backend else {"hostname": "other"}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        cluster(),
+        pb.Request(batch=pb.Batch(requests=[cluster()])),
+        pb.Request(load_state="/nowhere/state.json"),
+        pb.Request(reload_configuration="/etc/new.toml"),
+        pb.Request(apply_configuration=pb.ApplyConfiguration(path="/etc/new.toml")),
+    ],
+)
+def test_a_process_that_is_stopping_changes_nothing(request_: pb.Request) -> None:
+    scene = DeskScene()
+    scene.host.files["/etc/new.toml"] = Config(clusters=(Cluster("new"),))
+    scene.host.is_stopping = True
+    before = loaded(scene)
+    assert "is stopping" in scene.refused(request_)
+    assert loaded(scene) == before
+    dry = pb.ApplyConfiguration(path="/etc/new.toml", dry_run=True)
+    assert scene.ok(pb.Request(apply_configuration=dry)).content.changes.requests
+
+
 # A batch.
 
 
@@ -266,6 +302,7 @@ def test_a_reload_applies_the_difference_removals_too() -> None:
     assert [b.backend_id for b in state.backends("app")] == ["A"]
     assert [rule.hostname for rule in state.frontends(LISTENER)] == ["a.test"]
     assert asked.answer.message == "Successfully loaded the config: 4 ok, 0 errors"
+    assert not asked.answer.HasField("content")  # Sōzu's client would not know it.
     assert events[-1] == "CONFIGURATION_RELOADED"
     assert scene.host.taken == [scene.host.files["/etc/our.toml"]]
     # Who was on the way goes on.

@@ -20,12 +20,14 @@ from sozutw.config.requests import (
     AddHttpsListener,
     RemoveCluster,
 )
+from sozutw.config.security import BackendTls, CertificateAndKey
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.cluster_queries import (
     cluster_by_id,
     cluster_hashes,
     clusters_by_domain,
 )
+from tests.config.conftest import pem
 from tests.fakes.worker import LISTENER, FakeWorld
 
 TLS = InetAddress("10.0.0.1", 8443)
@@ -154,3 +156,13 @@ def test_each_cluster_has_a_hash_that_changes_with_it() -> None:
     scene.add_backend("B")
     after = dict(both(cluster_hashes(scene.applier.state), "cluster_hashes").map)
     assert {name for name in before if before[name] != after[name]} == {"app"}
+
+
+def test_the_key_that_is_shown_to_backends_is_not_told() -> None:
+    here = world()
+    tls = BackendTls(certificate=CertificateAndKey(pem("one"), "SECRET"))
+    here.apply(AddCluster(Cluster("app", backend_tls=tls)))
+    response = cluster_by_id(here.applier.state, "app")
+    (told,) = both(response, "clusters").vec
+    assert told.configuration.extras.backend_tls.certificate.certificate == pem("one")
+    assert b"SECRET" not in response.SerializeToString()

@@ -7,9 +7,9 @@ import pytest
 
 from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.config.model import Backend, Cluster, InetAddress, LoadBalancing
-from sozutw.control.passed_over import LISTED_MAX
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.explain_backends import backend_step
+from sozutw.control.questions.passed_over import LISTED_MAX
 
 
 def cluster(names: str, backups: str = "", policy: Any = LoadBalancing.ROUND_ROBIN) -> ClusterState:

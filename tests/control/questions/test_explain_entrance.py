@@ -13,10 +13,10 @@ from sozutw.config.requests import (
     AddHttpsListener,
     ReplaceDefaultCertificate,
 )
-from sozutw.control.passed_over import LISTED_MAX
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.asked import asked_of
 from sozutw.control.questions.explain_entrance import certificate_step, listener_step
+from sozutw.control.questions.passed_over import LISTED_MAX
 from tests.fakes.certificates import chained, leaf
 from tests.fakes.worker import FakeWorld
 

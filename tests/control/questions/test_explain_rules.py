@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sozutw.config.model import FrontendRule, HttpListener, InetAddress, PathType, Position
-from sozutw.control.passed_over import LISTED_MAX
 from sozutw.control.questions import explain_rules
 from sozutw.control.questions.explain_rules import frontend_step, spelt
+from sozutw.control.questions.passed_over import LISTED_MAX
 from sozutw.relay.answers import Answers
 from sozutw.relay.route import Route
 from sozutw.routing.router import Router

@@ -147,7 +147,9 @@ def test_backends_are_told_when_the_detail_is_raised() -> None:
     scene = Scene()
     scene.exchange()
     refused = scene.ask(backend_ids=["A"])
-    assert refused.message.endswith("; the detail is cluster: raise it to see more")
+    assert refused.message.endswith(
+        "; the detail is cluster; detail in [metrics] of the configuration raises it"
+    )
     assert not refused.content.metrics.clusters
     raised(scene)
     a, b = scene.query().clusters["app"].backends
@@ -175,7 +177,7 @@ def test_a_coarse_detail_tells_no_clusters(detail: MetricDetail) -> None:
     scene = Scene(detail=detail)
     assert not scene.query().clusters
     assert not scene.ask(list=True).content.available_metrics.cluster_metrics
-    text = f"; the detail is {detail.value}: raise it to see more"
+    text = f"; the detail is {detail.value}; detail in [metrics] of the configuration raises it"
     assert scene.ask(cluster_ids=["app"]).message.endswith(text)
     raised(scene)
     assert scene.query().clusters

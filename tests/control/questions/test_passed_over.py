@@ -1,6 +1,6 @@
 """A list that is long is cut, and says so."""
 
-from sozutw.control.passed_over import LISTED_MAX, listed
+from sozutw.control.questions.passed_over import LISTED_MAX, listed
 
 
 def test_as_many_as_are_listed_have_no_line_more() -> None:
