@@ -44,7 +44,7 @@ SERVED = {
     ),
     "list_listeners": Verb("tell the listeners, without their keys", content="listeners_list"),
     "subscribe_events": Verb(
-        "tell each event from now on; never answered", "64 subscribe already", "event"
+        "tell each event from now on; never answered", "32 subscribe already", "event"
     ),
     "reload_configuration": Verb(
         "make a file true; an empty path is the file of the start", "the file is wrong"

@@ -118,11 +118,17 @@ class ProxyService(Service):
         """Bind: low ports need the privileges that twistd drops afterwards."""
         if self.admin is not None:
             self.admin.privilegedStartService()
-        self.applier.apply(*requests_of(self._config))
-        if self.control is not None:
-            # Last of what can fail: no socket file is to tell of a process that never was.
-            self.control.privilegedStartService()
-            self.control.load_saved_state()
+        try:
+            self.applier.apply(*requests_of(self._config))
+            if self.control is not None:
+                # Last of what can fail: no socket file is to tell of a process that never was.
+                self.control.privilegedStartService()
+                self.control.load_saved_state()
+        except BaseException:
+            self.listeners.stopService()
+            if self.admin is not None:
+                self.admin.stopService()
+            raise
 
     def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
         """The first request of a cluster is not to wait for what its handshakes need."""

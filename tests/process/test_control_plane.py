@@ -143,6 +143,7 @@ def test_a_path_that_somebody_answers_on_stops_the_start_if_it_was_written(
     second.make()
     with pytest.raises(OSError, match="another sozutw answers there"):
         second.proxy.privilegedStartService()
+    assert second.proxy.listeners.acceptors == {}  # Nor is anything else left open.
     third = make(command_socket_is_default=True)
     (said,) = [text for text in third.start() if text.startswith("no command socket")]
     assert "command_socket names another path" in said
