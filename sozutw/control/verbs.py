@@ -50,7 +50,6 @@ from sozutw.control.slowly import Slowly
 
 _log = Logger()
 
-
 ALL: Final = Fanout(ok=1, err=0, expected=1)
 NONE: Final = Fanout(ok=0, err=1, expected=1)
 """How many workers took an order: there is one."""

@@ -131,11 +131,6 @@ class ControlPlane(Service):
             )
             self._service = None
 
-    def abandon(self) -> None:
-        """The process does not start after all: leave no socket behind."""
-        if self._service is not None:
-            self._service.stopService()
-
     def load_saved_state(self) -> None:
         """Put in force what ``saved_state`` holds, beside what the file asks for."""
         path = self._settings.saved_state

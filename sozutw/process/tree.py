@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
+from sozutw.balancing.backends import ClusterState
 from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
@@ -97,7 +98,7 @@ class ProxyService(Service):
             ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
         )
         self.applier.listener_followers.append(self.worker.sessions.drain_of)
-        self.applier.cluster_followers.append(self.worker.health.follow)
+        self.applier.cluster_followers += [self.worker.health.follow, self._prepare_dials]
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
         self.admin = self._make_admin(settings.admin_address)
@@ -119,20 +120,20 @@ class ProxyService(Service):
             self.admin.privilegedStartService()
         try:
             self.applier.apply(*requests_of(self._config))
-            self._prepare_dials(self._config)
             if self.control is not None:
+                # Last of what can fail: no socket file is to tell of a process that never was.
                 self.control.privilegedStartService()
                 self.control.load_saved_state()
         except BaseException:
-            # No socket file is to tell of a process that never was.
-            if self.control is not None:
-                self.control.abandon()
+            self.listeners.stopService()
+            if self.admin is not None:
+                self.admin.stopService()
             raise
 
-    def _prepare_dials(self, config: Config) -> None:
-        for cluster in config.clusters:
-            if cluster.backend_tls is not None:
-                self._dialler.prepare(cluster.backend_tls)
+    def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
+        """The first request of a cluster is not to wait for what its handshakes need."""
+        if cluster is not None and cluster.cluster.backend_tls is not None:
+            self._dialler.prepare(cluster.cluster.backend_tls)
 
     @override
     def startService(self) -> None:
@@ -213,7 +214,6 @@ class ProxyService(Service):
         if self.host.is_stopping:
             return  # It was being put in force when the stop began; nobody watches any more.
         self._config = config
-        self._prepare_dials(config)
         self.watch.stopService()
         self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
         self.watch.startService()

@@ -141,21 +141,3 @@ def test_who_may_ask_for_nothing_leaves_a_line_too() -> None:
     (line,) = scene.trail.lines
     assert "error_code=unauthorized" in line
     assert "verb=cluster_added" in line
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        cluster(cluster_id="new"),
-        pb.Request(batch=pb.Batch(requests=[cluster(cluster_id="new")])),
-        pb.Request(load_state="/s"),
-        pb.Request(reload_configuration="/c"),
-        pb.Request(apply_configuration=pb.ApplyConfiguration(path="/c")),
-    ],
-)
-def test_a_process_that_is_stopping_is_configured_no_more(request_: pb.Request) -> None:
-    scene = DeskScene()
-    scene.host.is_stopping = True
-    assert "is stopping" in scene.refused(request_)
-    assert [one.cluster_id for one in scene.world.applier.state.clusters] == ["app"]
-    assert "result=err" in scene.trail.lines[0]

@@ -21,6 +21,8 @@ from sozutw.config.model import (
     Position,
     Settings,
 )
+from sozutw.config.requests import AddCluster
+from sozutw.config.security import BackendTls
 from sozutw.process.tree import ProxyService, make_tree
 from tests.e2e.harness import ROOT, ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
@@ -259,3 +261,9 @@ def test_what_is_put_in_force_while_it_stops_is_watched_by_nobody(place: Place) 
     place.proxy.host.configured(Config())
     assert place.proxy.watch is watch
     assert not watch.running
+
+
+def test_what_dials_over_tls_need_is_there_before_the_first_request(place: Place) -> None:
+    assert place.proxy._dialler._securing is None
+    place.proxy.applier.apply(AddCluster(Cluster("tls", backend_tls=BackendTls())))
+    assert len(place.proxy._dialler._securing._contexts._contexts) == 1
