@@ -14,6 +14,7 @@ from sozutw.config.model import BackendAddress
 from sozutw.control.desk import Actor, Tell
 from sozutw.control.messages.translate import address_message
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.replies import failure
 
 SUBSCRIBERS_MAX: Final = 32
 """Half of those who may be connected: they stay for long, and give way to nobody."""
@@ -39,7 +40,7 @@ class Events:
         """
         if len(self._subscribers) >= SUBSCRIBERS_MAX:
             text = f"{SUBSCRIBERS_MAX} clients subscribe to events already; end one of them first"
-            return succeed(pb.Response(status=pb.FAILURE, message=text))
+            return succeed(failure(text))
         subscription: Deferred[pb.Response] = Deferred(self._unsubscribe)
         self._subscribers[subscription] = (tell, client)
         self.publish(pb.EVENTS_SUBSCRIBED, origin=MAIN)

@@ -550,3 +550,18 @@ def test_a_backend_that_was_made_aside_is_taken_in_as_the_last():
     assert chosen(state, count=2) in {"ab", "ba"}
     with pytest.raises(AssertionError):
         state.adopt(BackendState(backend("a"), state))
+
+
+def test_a_cluster_that_is_removed_lets_all_of_its_backends_go_at_once():
+    state = cluster("a", "b", backups="c")
+    a, _, _ = before = state.backends
+    fail(a)
+    retired = state.dissolve()
+    assert retired == list(before)
+    assert all(one.is_retired for one in before)
+    assert state.backends == ()
+    assert state.choose(0.0, None, random.random) is None
+    assert (state.available_count(0.0), state.total_count(), state.healthy_count()) == (0, 0, 0)
+    state.check_invariants()
+    a.connect_succeeded(1.0, 0.1)  # What is said of one that is gone changes nothing.
+    state.check_invariants()

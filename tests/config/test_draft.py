@@ -631,3 +631,17 @@ def test_a_draft_that_was_settled_comes_to_the_same_and_changes_nothing_before()
     state.check_invariants()
     assert state.is_same_as(plain)
     assert before != state.hash_of("app") == plain.hash_of("app")
+
+
+def test_a_large_draft_is_settled_in_small_steps_and_comes_to_the_same() -> None:
+    state = state_with(AddHttpListener(HttpListener(HERE)))
+    draft = Draft(state)
+    for n in range(300):
+        draft.apply(AddHttpFrontend(FrontendRule(HERE, f"h{n}.example", cluster_id=str(n))))
+        draft.apply(AddBackend(Backend(str(n), "0", ONE)))
+    assert sum(1 for _ in draft.settle()) > 1
+    assert state.frontends(HERE) == ()
+    draft.commit()
+    state.check_invariants()
+    assert len(state.frontends(HERE)) == 300
+    assert state.backends("299") == (Backend("299", "0", ONE),)

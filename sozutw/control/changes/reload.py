@@ -7,11 +7,14 @@ from sozutw.config.diff import diff
 from sozutw.config.draft import Draft
 from sozutw.config.dump import remove_frontend
 from sozutw.config.model import Config
+from sozutw.config.pem import fingerprint_of
 from sozutw.config.requests import (
+    AddCertificate,
     AddHttpFrontend,
     AddHttpListener,
     AddHttpsFrontend,
     AddHttpsListener,
+    RemoveCertificate,
     RemoveListener,
     Request,
     requests_of,
@@ -46,6 +49,8 @@ def _laid_over(state: ConfigState, requests: list[Request]) -> Iterator[None]:
     """Put a file's objects into a state, in the place of others by the same names."""
     draft = Draft(state)
     for number, request in enumerate(requests):
+        if isinstance(request, AddCertificate):
+            _let_go_of_another(draft, request)
         try:
             draft.apply(request)
         except AlreadySoError:
@@ -57,6 +62,14 @@ def _laid_over(state: ConfigState, requests: list[Request]) -> Iterator[None]:
         if number % _SLICE == _SLICE - 1:
             yield
     draft.commit()
+
+
+def _let_go_of_another(draft: Draft, request: AddCertificate) -> None:
+    """Take away a certificate that is known with another chain or key, for it would stay."""
+    fingerprint = fingerprint_of(request.certificate.certificate)
+    for held in draft.certificates(request.address):
+        if held != request.certificate and fingerprint_of(held.certificate) == fingerprint:
+            draft.apply(RemoveCertificate(request.address, fingerprint))
 
 
 def _make_room(draft: Draft, request: Request) -> bool:

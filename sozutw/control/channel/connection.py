@@ -20,6 +20,7 @@ from zope.interface import implementer
 from sozutw.control.channel.reading import UnreadableRequestError, read_request
 from sozutw.control.desk import Actor, Desk
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.replies import failure
 from sozutw.wire.channel import FrameError, FrameReader, frame
 
 _log = Logger()
@@ -62,11 +63,6 @@ class Conversation:
         self.verb = verb
         self.is_subscription = verb == "subscribe_events"
         self.pending: Deferred[None] | None = None
-
-
-def failure(text: str) -> pb.Response:
-    """Return a FAILURE."""
-    return pb.Response(status=pb.FAILURE, message=text)
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)

@@ -16,9 +16,10 @@ from twisted.internet.unix import Server
 from twisted.logger import Logger
 from typing_extensions import override
 
-from sozutw.control.channel.connection import CommandConnection, Terms, failure
+from sozutw.control.channel.connection import CommandConnection, Terms
 from sozutw.control.channel.socket_file import SocketFile
 from sozutw.control.desk import Actor, Desk
+from sozutw.control.replies import failure
 from sozutw.listen.acceptor import Acceptor
 from sozutw.wire.channel import frame
 

@@ -9,7 +9,7 @@ from sozutw.config.state import ConfigState
 from sozutw.control.events import WORKER
 from sozutw.control.messages.translate import address_message, certificate_message
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.questions.queries import answer
+from sozutw.control.replies import ok
 from sozutw.wire.tls import covers
 
 OF_MAIN: Final = "Successfully queried certificates from the state of main process"
@@ -35,7 +35,7 @@ def certificates_of_state(
             message.names[:] = names
             certificates[fingerprint] = message
     told = pb.CertificatesWithFingerprints(certs=certificates)
-    return answer(OF_MAIN, certificates_with_fingerprints=told)
+    return ok(OF_MAIN, certificates_with_fingerprints=told)
 
 
 def certificates_of_worker(
@@ -52,7 +52,7 @@ def certificates_of_worker(
                 if not filters.domain or _is_for(name, filters.domain):
                     here.certificate_summaries.add(domain=name, fingerprint=fingerprint)
     content = pb.ResponseContent(certificates_by_address=told)
-    return answer(OF_WORKERS, worker_responses=pb.WorkerResponses(map={WORKER: content}))
+    return ok(OF_WORKERS, worker_responses=pb.WorkerResponses(map={WORKER: content}))
 
 
 def _found(

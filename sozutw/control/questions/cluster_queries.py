@@ -8,7 +8,8 @@ from sozutw.config.state import ConfigState, ConfigView
 from sozutw.control.events import MAIN, WORKER
 from sozutw.control.messages.translate import backend_message, cluster_message, frontend_message
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.questions.queries import answer, is_secure
+from sozutw.control.questions.queries import is_secure
+from sozutw.control.replies import ok
 from sozutw.control.slowly import SLICE, Steps
 from sozutw.relay.route import ListenerState, Route
 from sozutw.routing.router import Router
@@ -63,7 +64,7 @@ def cluster_hashes(state: ConfigState) -> Steps[pb.Response]:
 def _both(message: str, **content: Any) -> pb.Response:
     """Tell the same of the main process and of its worker: here they are one."""
     told = pb.ResponseContent(**content)
-    return answer(message, worker_responses=pb.WorkerResponses(map={WORKER: told, MAIN: told}))
+    return ok(message, worker_responses=pb.WorkerResponses(map={WORKER: told, MAIN: told}))
 
 
 def _known(state: ConfigView, cluster_ids: Iterable[str]) -> list[pb.ClusterInformation]:

@@ -16,7 +16,7 @@ from sozutw.control.questions.asked import Asked, UnaskableError, asked_of
 from sozutw.control.questions.explain_backends import backend_step, spelt
 from sozutw.control.questions.explain_entrance import certificate_step, listener_step
 from sozutw.control.questions.explain_rules import frontend_step
-from sozutw.control.questions.queries import answer
+from sozutw.control.replies import failure, ok
 from sozutw.listen.certificates import Certificates
 from sozutw.relay.answers import location
 from sozutw.relay.ports import Means
@@ -48,8 +48,8 @@ class Explainer:
         try:
             asked = asked_of(wish)
         except UnaskableError as error:
-            return pb.Response(status=pb.FAILURE, message=str(error))
-        return answer(EXPLAINED, explanation=pb.Explanation(steps=self._steps(asked)))
+            return failure(str(error))
+        return ok(EXPLAINED, explanation=pb.Explanation(steps=self._steps(asked)))
 
     def _steps(self, asked: Asked) -> Iterator[pb.ExplanationStep]:
         chosen, step = listener_step(asked, self._listeners.values(), self._state)

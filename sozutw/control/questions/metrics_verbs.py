@@ -10,6 +10,7 @@ from sozutw.control.desk import Actor
 from sozutw.control.events import MAIN, WORKER, Events
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.metric_messages import listed, metric_messages
+from sozutw.control.replies import failure, ok
 from sozutw.control.slowly import Steps
 from sozutw.metrics import render
 from sozutw.metrics.clearing import clear
@@ -173,7 +174,7 @@ class MetricVerbs:
         else:
             self._tells_clusters = wish == pb.ENABLED
         self._events.publish(pb.METRICS_CONFIGURED, origin=MAIN)
-        return pb.Response(status=pb.OK, message=CONFIGURED)
+        return ok(CONFIGURED)
 
     # SetMetricDetail
 
@@ -182,7 +183,7 @@ class MetricVerbs:
         try:
             transition = self._lease(wish, Peer(actor.uid, actor.pid))
         except RefusedLeaseError as error:
-            return pb.Response(status=pb.FAILURE, message=f"SetMetricDetail: {error}")
+            return failure(f"SetMetricDetail: {error}")
         self._changed(transition)
         return pb.Response(
             status=pb.OK,

@@ -19,6 +19,7 @@ from sozutw.control.messages.translate import (
     listener_message,
 )
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.replies import ok
 from sozutw.control.slowly import SLICE, Steps
 
 PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
@@ -37,17 +38,12 @@ PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
 """What is told before the answer, by the field of the request; other questions have none."""
 
 
-def answer(message: str, **content: Any) -> pb.Response:
-    """Return an OK, with the one member of its content."""
-    return pb.Response(status=pb.OK, message=message, content=pb.ResponseContent(**content))
-
-
 def workers(pid: int, *, is_stopping: bool, of_status: bool = False) -> pb.Response:
     """Answer ListWorkers or Status: the one process is its worker."""
     state = pb.STOPPING if is_stopping else pb.RUNNING
     info = pb.WorkerInfo(id=int(WORKER), pid=pid, run_state=state)
     text = "collected the status of" if of_status else "listed"
-    return answer(f"Successfully {text} workers", workers=pb.WorkerInfos(vec=[info]))
+    return ok(f"Successfully {text} workers", workers=pb.WorkerInfos(vec=[info]))
 
 
 def listeners(state: ConfigView) -> pb.Response:
@@ -61,7 +57,7 @@ def listeners(state: ConfigView) -> pb.Response:
             message.ClearField("key")  # Whoever looks has no need of it.
         listed: Any = told.https_listeners if is_https else told.http_listeners
         listed[str(address)].CopyFrom(message)
-    return answer("Successfully listed listeners", listeners_list=told)
+    return ok("Successfully listed listeners", listeners_list=told)
 
 
 def frontends(state: ConfigView, filters: pb.FrontendFilters) -> Steps[pb.Response]:
@@ -103,13 +99,13 @@ def health_checks(state: ConfigView, cluster_id: str | None) -> pb.Response:
         for cluster in clusters
         if cluster.health_check is not None
     }
-    return answer(message, health_checks_list=pb.HealthChecksList(map=checks))
+    return ok(message, health_checks_list=pb.HealthChecksList(map=checks))
 
 
 def connection_limit(limit: int) -> pb.Response:
     """Answer QueryMaxConnectionsPerIp; Sōzu's own client shows the message alone."""
     what = f"at most {limit} connections" if limit else "any number of connections"
-    return answer(
+    return ok(
         f"Successfully applied request to all workers: {what} for each cluster and address",
         max_connections_per_ip_limit=pb.MaxConnectionsPerIpLimit(limit=limit),
     )
@@ -144,7 +140,7 @@ class RequestCounts:
 
     def answer(self) -> pb.Response:
         """Answer CountRequests."""
-        return answer(
+        return ok(
             "Successfully counted requests received by the state",
             request_counts=pb.RequestCounts(map=self._counts),
         )

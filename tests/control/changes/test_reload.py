@@ -1,11 +1,14 @@
 """The difference between what is in force and what a file asks for."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sozutw.config.draft import apply
 from sozutw.config.model import (
     Backend,
+    Certificate,
     Cluster,
     Config,
     FrontendRule,
@@ -141,3 +144,14 @@ def test_a_large_file_is_compared_in_small_steps() -> None:
     many = Config(clusters=tuple(Cluster(str(n)) for n in range(1000)))
     assert list(Difference(state_of(many), many).steps()).count(None) >= 15
     assert list(Difference(state_of(many), many, keeps=True).steps()).count(None) >= 15
+
+
+def test_a_certificate_with_another_chain_takes_the_place_of_the_one_that_is_kept() -> None:
+    here = PLACES[0]
+    one = CertificateAndKey(pem("one"), "key")
+    other = replace(one, chain=(pem("root"),))
+    https = HttpsListener(HttpListener(here))
+    config = Config(https_listeners=(https,), certificates=(Certificate(here, one),))
+    state = state_of(config)
+    done(state, replace(config, certificates=(Certificate(here, other),)), keeps=True)
+    assert state.certificates(here) == (other,)
