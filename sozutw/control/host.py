@@ -17,6 +17,11 @@ class Host(Protocol):
     """The file that it was started with; empty if there was none."""
 
     is_stopping: bool
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this process has taken over from another a moment ago."""
+
     """Whether its end has begun: nobody new is accepted, and nothing is configured any more."""
 
     def read_configuration(self, path: str) -> "Deferred[Config]":
@@ -36,6 +41,13 @@ class Host(Protocol):
 
     def stop(self, *, is_hard: bool) -> "Deferred[None]":
         """End: let what is under way finish, or cut it; fires when the last session is gone."""
+
+    def upgrade(self) -> "Deferred[int]":
+        """
+        Hand over to a new process, and fire with its id when it serves; then this one drains.
+
+        Fails with RefusedRequestError, whose text says why, and nothing is different.
+        """
 
     def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
         """Have a thread do what waits for the disk; fails with what it raises."""

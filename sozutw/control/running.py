@@ -56,6 +56,17 @@ class Running:
         session.connection.abort()
         return ok(f"session {number} ({session.peer}) is cut off")
 
+    def upgrade_worker(self, number: int, _tell: Tell) -> pb.Response:
+        """Say how the one worker there is, which is the main process too, is replaced."""
+        if number != 0:
+            return failure(f"Worker {number} does not exist, or is stopping / stopped")
+        if self._host.is_fresh:
+            # Sōzu's client asks for each worker after the main process was replaced.
+            return ok("Upgrade successful: worker 0 came with the new main process")
+        return failure(
+            "worker 0 is the main process too: UpgradeMain replaces both (`sozutw upgrade`)"
+        )
+
     def stop(self, tell: Tell, *, is_hard: bool) -> "Deferred[pb.Response]":
         """End the process, once what is under way has ended, or now."""
         kind = "hard" if is_hard else "soft"

@@ -202,6 +202,8 @@ def _actions(parts: Parts) -> dict[str, Verb]:
         "set_max_connections_per_ip": (
             lambda asked, _actor, _tell: running.set_connection_limit(asked)
         ),
+        "upgrade_main": lambda _asked, _actor, tell: changes.upgrade(tell),
+        "upgrade_worker": lambda asked, _actor, tell: running.upgrade_worker(asked, tell),
         "kill_session": lambda asked, _actor, _tell: running.kill_session(asked),
         "soft_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=False),
         "hard_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=True),

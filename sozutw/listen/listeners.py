@@ -50,6 +50,8 @@ class ListenerService(Service):
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
         self.acceptors: dict[InetAddress, Acceptor] = {}
+        self.inherited: dict[InetAddress, socket.socket] = {}
+        """Sockets that listen already: from a process before this one."""
         self._is_over = False
         """Stopped: whatever is configured from then on, nobody is accepted."""
 
@@ -57,7 +59,11 @@ class ListenerService(Service):
         """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
         if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
-        return bind(address)
+        return self.inherited.pop(address, None) or bind(address)
+
+    def descriptors(self) -> dict[InetAddress, int]:
+        """Return the descriptor of each listening socket, to be handed over."""
+        return {address: acceptor.fileno() for address, acceptor in self.acceptors.items()}
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
         """Accept on the listener's address from now on; the socket is ours then."""

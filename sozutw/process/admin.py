@@ -6,6 +6,7 @@ request, little time, and a place among few; what is left over waits in a bounde
 path of requests to backends has nothing to do with it.
 """
 
+import socket
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Final
@@ -64,9 +65,11 @@ class AdminService(Service):
         self, reactor: Any, address: InetAddress, why_not_ready: WhyNotReady, metrics: Metrics
     ) -> None:
         self._reactor = reactor
-        self._address = address
+        self.address = address
         self.why_not_ready = why_not_ready
         self.metrics = metrics
+        self.inherited: socket.socket | None = None
+        """One that listens already: from a process before this one."""
         self._acceptor: Acceptor | None = None
         self._channels: set[_Channel] = set()
         self._all_gone: Deferred[None] | None = None
@@ -78,14 +81,14 @@ class AdminService(Service):
             return
         self._acceptor = Acceptor(
             self._reactor,
-            bind(self._address),
+            self.inherited or bind(self.address),
             _Factory(self, self._reactor),
             self,
             queue_seconds_max=REQUEST_SECONDS_MAX,
             queue_max=WAITING_MAX,
         )
         self._acceptor.resume()
-        _log.info("health and counters are told at http://{address}", address=str(self._address))
+        _log.info("health and counters are told at http://{address}", address=str(self.address))
 
     @override
     def stopService(self) -> "Deferred[None]":
@@ -100,6 +103,11 @@ class AdminService(Service):
         for channel in self._channels:
             channel.abort()
         return self._all_gone
+
+    @property
+    def descriptor(self) -> int:
+        """The listening socket, to be handed over; -1 if there is none."""
+        return -1 if self._acceptor is None else self._acceptor.fileno()
 
     def has_room(self) -> bool:
         """Whether one more connection may be served now."""

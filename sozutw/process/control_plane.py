@@ -5,6 +5,7 @@ The control plane of a process: the command socket, the verbs that answer on it,
 """
 
 import os
+import socket
 import time
 from collections.abc import Callable, Generator
 from functools import partial
@@ -130,6 +131,21 @@ class ControlPlane(Service):
                 error=str(error),
             )
             self._service = None
+
+    @property
+    def descriptor(self) -> int:
+        """The command socket, to be handed over; -1 if there is none."""
+        return -1 if self._service is None else self._service.descriptor
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Answer on a command socket that another process has made; raises OSError."""
+        assert self._service is not None
+        self._service.adopt(sock)
+
+    def hand_over(self) -> None:
+        """Another process answers on the command socket now."""
+        if self._service is not None:
+            self._service.hand_over()
 
     def load_saved_state(self) -> None:
         """Put in force what ``saved_state`` holds, beside what the file asks for."""

@@ -56,17 +56,22 @@ class ProcessHost:
     ) -> None:
         self.configuration_path = source.path
         self.user = source.user
+        self.fresh_until = 0.0
+        """In the reactor's seconds."""
         self.is_stopping = False
         """Set by who stops the services."""
         self._reactor = reactor
         self._settings = settings
         self._means = means
-        self._skips_unsupported = source.skips_unsupported
+        self.skips_unsupported = source.skips_unsupported
         self._pool: ThreadPool | None = None
         self._is_closed = False
         self.set_filter: Callable[[str], bool] = lambda _text: False
         self.stop_process: Callable[[bool], None] = lambda _is_hard: None
         self.when_sessions_end: Callable[[], Deferred[None]] = lambda: succeed(None)
+        self.hand_over: Callable[[], Deferred[int]] = lambda: fail(
+            RefusedRequestError("nobody is there to hand over")
+        )
         self.configured: Callable[[Config], None] = lambda _config: None
         """Hears of each file that is in force, for what is no setting."""
         self.followers: dict[str, Take] = {
@@ -77,6 +82,12 @@ class ProcessHost:
             "dials_max": self._take_dials,
         }
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this process has taken over from another a moment ago."""
+        seconds: float = self._reactor.seconds()
+        return seconds < self.fresh_until
+
     def read_configuration(self, path: str) -> "Deferred[Config]":
         """Read and judge a file in a thread; fails with all that is wrong, a line each."""
         where = os.path.abspath(path)  # links stay as they are, for messages
@@ -84,7 +95,7 @@ class ProcessHost:
 
     def _read(self, path: str) -> Verdict:
         _refuse_what_is_no_file(path)
-        return read_configuration(path, skip_unsupported=self._skips_unsupported)
+        return read_configuration(path, skip_unsupported=self.skips_unsupported)
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""
@@ -125,6 +136,10 @@ class ProcessHost:
         ended = self.when_sessions_end()
         self.stop_process(is_hard)
         return ended
+
+    def upgrade(self) -> "Deferred[int]":
+        """Hand over to a new process; fires with its id when it serves."""
+        return self.hand_over()
 
     def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
         """Have our one thread do what waits for the disk; after ``close`` it fails."""

@@ -19,6 +19,7 @@ from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
+from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, begin_logging, make_observer
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
@@ -65,6 +66,7 @@ class ProcessService(Service):
         reopen_log = observer.writer.reopen if observer is not None else _nothing
         self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
         proxy.host.stop_process = self._signals.stop
+        proxy.leave = self._signals.leave
         self._say = say
 
     @override
@@ -137,7 +139,12 @@ def calm_collector() -> None:
 
 
 def make_process(
-    config: Config, reactor: Any, source: Source = NO_SOURCE, *, logs: bool = True
+    config: Config,
+    reactor: Any,
+    source: Source = NO_SOURCE,
+    inheritance: Inheritance | None = None,
+    *,
+    logs: bool = True,
 ) -> ProcessService:
     """Return the service that serves a configuration; without ``logs`` another writes the log."""
     settings = config.settings
@@ -150,7 +157,7 @@ def make_process(
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor, observer, source)
+        proxy = make_tree(config, reactor, observer, source, inheritance)
     return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
 
 
@@ -159,13 +166,17 @@ def run_in_foreground(
     reactor: Any,
     started: Callable[[], None] = lambda: None,
     source: Source = NO_SOURCE,
+    inheritance: Inheritance | None = None,
 ) -> None:
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
-    service = make_process(config, reactor, source)
+    service = make_process(config, reactor, source, inheritance)
     service.begin_logging()
     pid_file = config.settings.pid_file_path
     # The port first: whoever finds it taken must not touch the pid file of its owner.
     service.privilegedStartService()
+    if inheritance is not None:
+        inheritance.ready()
+        reactor.callWhenRunning(inheritance.served)
     if pid_file:
         write_pid_file(pid_file)
     try:
@@ -185,8 +196,11 @@ def write_pid_file(path: str) -> None:
 
 
 def remove_pid_file(path: str) -> None:
-    """Take back what ``write_pid_file`` told; a file that is gone already is as good."""
+    """Take back what ``write_pid_file`` told, unless another process has written its own."""
     try:
-        os.unlink(path)
+        with open(path, encoding="ascii") as file:
+            told_of = file.read().strip()
+        if told_of == str(os.getpid()):
+            os.unlink(path)
     except OSError as error:
         say_on_stderr(f"pid_file_path: {error}")

@@ -8,9 +8,9 @@ them all at once.)
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -26,7 +26,7 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.config.state import ConfigState
+from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
@@ -34,6 +34,7 @@ from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
+from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
+FRESH_SECONDS: Final = 60.0
+"""For so long a process counts as new that has taken over from another."""
+
 
 class ProxyService(Service):
     """A whole proxy in one process."""
@@ -57,10 +61,13 @@ class ProxyService(Service):
         reactor: Any,
         log: LineObserver | None = None,
         source: Source = NO_SOURCE,
+        inheritance: Inheritance | None = None,
     ) -> None:
         """Take our log, or None where the log is twistd's; and where the configuration is from."""
         settings = config.settings
         self._config = config
+        self._inheritance = inheritance
+        self._source = source
         self._reactor = reactor
         self.access_log = AccessLog(
             reactor,
@@ -111,19 +118,27 @@ class ProxyService(Service):
         self.host.stop_process = self._stop_unasked
         self.host.when_sessions_end = self._when_sessions_end
         self.host.configured = self._configured
+        self.host.hand_over = self._hand_over
+        self.leave: Callable[[], None] = self._leave_unasked
+        """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()
 
     @override
     def privilegedStartService(self) -> None:
         """Bind: low ports need the privileges that twistd drops afterwards."""
+        inherited = self._inheritance
+        if inherited is not None:
+            self._take_over(inherited)
         if self.admin is not None:
             self.admin.privilegedStartService()
         try:
-            self.applier.apply(*requests_of(self._config))
+            requests = requests_of(self._config) if inherited is None else inherited.requests
+            self.applier.apply(*requests)
             if self.control is not None:
                 # Last of what can fail: no socket file is to tell of a process that never was.
                 self.control.privilegedStartService()
-                self.control.load_saved_state()
+                if inherited is None:
+                    self.control.load_saved_state()
         except BaseException:
             self.listeners.stopService()
             if self.admin is not None:
@@ -183,6 +198,45 @@ class ProxyService(Service):
             yield self.admin.stopService()
         yield self.access_log.stopService()
         yield self._stdout.close()
+
+    def _take_over(self, inherited: Inheritance) -> None:
+        """Begin with the sockets of the process before; what nobody asks for is closed with it."""
+        self.listeners.inherited = inherited.sockets
+        if self.admin is not None and self._config.settings.admin_address is not None:
+            self.admin.inherited = inherited.sockets.pop(self._config.settings.admin_address, None)
+        self.host.fresh_until = self._reactor.seconds() + FRESH_SECONDS
+        control = self.control
+        if control is not None and inherited.command is not None:
+            if control.path == inherited.command_path:
+                control.adopt(inherited.command)
+            else:
+                inherited.command.close()
+
+    @inlineCallbacks
+    def _hand_over(self) -> Generator["Deferred[int]", int, int]:
+        """Start a process that takes over; once it serves, take nobody new, and see all out."""
+        # With protobuf, for the state.
+        from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
+
+        offer = offer_of(self._source, self.listeners, self.control, self.admin)
+        if offer is None:
+            raise RefusedRequestError("only a process that began with a file can be replaced")
+        upgrade = Upgrade(self._reactor, self.applier.state, *offer)
+        try:
+            pid = yield upgrade.run()
+        except UpgradeFailedError as error:
+            _log.error("the upgrade failed: {error}", error=str(error))
+            raise RefusedRequestError(str(error)) from None
+        _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
+        self.worker.sessions.grace_seconds = None
+        if self.control is not None:
+            self.control.hand_over()
+        # After the answer to whoever asked for it.
+        self._reactor.callLater(0, self.leave)
+        return pid
+
+    def _leave_unasked(self) -> None:
+        self.stop_softly()
 
     def _renewed(self, renewed: Renewed) -> None:
         """Files hold another certificate than before: the next handshake sees it."""
@@ -275,6 +329,7 @@ def make_tree(
     reactor: Any,
     log: LineObserver | None = None,
     source: Source = NO_SOURCE,
+    inheritance: Inheritance | None = None,
 ) -> ProxyService:
     """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
-    return ProxyService(config, reactor, log, source)
+    return ProxyService(config, reactor, log, source, inheritance)

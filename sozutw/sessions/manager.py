@@ -47,7 +47,8 @@ class SessionManager(Service):
         self._resume_below = resume_below(sessions_max)
         self._evicts = evicts
         self._zombie_seconds = zombie_seconds
-        self._grace_seconds = grace_seconds
+        self.grace_seconds: float | None = grace_seconds
+        """How long a drain waits; None: as long as it takes."""
         self._by_token: dict[Token, Session] = {}
         self._admitted: dict[Session, None] = {}
         self._was_full = False
@@ -82,7 +83,8 @@ class SessionManager(Service):
         if self._emptied is None:
             self.is_draining = True
             self._emptied = Deferred()
-            self._grace = self._clock.callLater(self._grace_seconds, self.abort_all)
+            if self.grace_seconds is not None:
+                self._grace = self._clock.callLater(self.grace_seconds, self.abort_all)
             for session in list(self._admitted):
                 session.connection.drain()
             if not self._admitted:

@@ -93,6 +93,10 @@ class Changes:
             return self._turn.run(self._configure, asked, tell)
         return self._turn.run(self._unless_stopping, self._configure, asked, tell)
 
+    def upgrade(self, tell: Tell) -> "Deferred[pb.Response]":
+        """Hand over to a new process; no change comes in between."""
+        return self._turn.run(self._unless_stopping, self._upgrade, tell)
+
     def applied(self, order: Request) -> None:
         """Tell of an order that was applied without being asked for."""
         deque(self._changed([order]), maxlen=0)
@@ -202,6 +206,16 @@ class Changes:
         if waiting:
             response.message += f"; takes effect with the next start: {', '.join(waiting)}"
         return response
+
+    @inlineCallbacks
+    def _upgrade(self, tell: Tell) -> Answered:
+        tell(processing("Upgrading the main process..."))
+        try:
+            pid: int = yield self._host.upgrade()
+        except RefusedRequestError as error:
+            return failure(f"Upgrade of main process failed: {error}")
+        self._events.publish(pb.MAIN_UPGRADED, origin=MAIN)
+        return ok(f"Upgrade successful, closing main process. New main process has pid {pid}")
 
     def _missed_by(self, orders: list[Request]) -> list[str]:
         """Say which clusters the orders name that are not there: perhaps a slip of the pen."""

@@ -62,6 +62,7 @@ class CommandService(Service):
         """In the order in which they came."""
         self._client_ids = count(1)
         self._file: SocketFile | None = None
+        self._is_handed_over = False
         self._acceptor: Acceptor | None = None
         self._gone: Deferred[None] | None = None
 
@@ -84,7 +85,8 @@ class CommandService(Service):
     def stopService(self) -> "Deferred[None]":
         super().stopService()
         if self._file is not None:
-            self._remove(self._file)
+            if not self._is_handed_over:
+                self._remove(self._file)
             if self._acceptor is not None:
                 self._acceptor.close()  # and the socket with it
             else:
@@ -97,6 +99,21 @@ class CommandService(Service):
         self._gone = Deferred()
         cut = self._reactor.callLater(STOP_SECONDS, self._cut)
         return self._gone.addCallback(lambda _: cut.cancel() if cut.active() else None)
+
+    @property
+    def descriptor(self) -> int:
+        """The listening socket, to be handed over; -1 if there is none."""
+        return -1 if self._file is None else self._file.sock.fileno()
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Listen on what another process has made; raises OSError if its file is gone."""
+        self._file = SocketFile(self.path, sock)
+
+    def hand_over(self) -> None:
+        """Another process listens on the socket now: take nobody new, and leave its file alone."""
+        self._is_handed_over = True
+        if self._acceptor is not None:
+            self._acceptor.pause()
 
     def __len__(self) -> int:
         """Tell how many clients are connected."""

@@ -30,31 +30,41 @@ class SocketFile:
     A bound socket that listens, and its file.
 
     The file has mode 0600 from the moment it exists. One that is there already is removed if it
-    is a socket on which nobody answers. Raises CannotOpenError.
+    is a socket on which nobody answers. With ``listening``, a socket that another process has
+    bound there is ours from now on. Raises CannotOpenError.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, listening: socket.socket | None = None) -> None:
         self.path = path
+        self.sock = listening or self._bound(path)
+        try:
+            found = os.lstat(path)
+        except OSError as fault:
+            number = fault.errno or 0
+            raise CannotOpenError(path, number, _why(path, number)) from fault
+        self._identity = (found.st_dev, found.st_ino)
+
+    @staticmethod
+    def _bound(path: str) -> socket.socket:
         size = len(os.fsencode(path))
         if size > PATH_BYTES_MAX:
             text = f"its path has {size} bytes, where {PATH_BYTES_MAX} are the most"
             raise CannotOpenError(path, errno.ENAMETOOLONG, text)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             _remove_stale(path)
             # Linux takes the mode of the file from that of the socket; unlike the umask, that
             # concerns no other thread. Nobody can connect before it listens.
-            os.fchmod(self.sock.fileno(), MODE)
-            self.sock.bind(path)
-            self.sock.listen(BACKLOG)
-            found = os.lstat(path)
+            os.fchmod(sock.fileno(), MODE)
+            sock.bind(path)
+            sock.listen(BACKLOG)
         except OSError as fault:
-            self.sock.close()
+            sock.close()
             if isinstance(fault, CannotOpenError):
                 raise
             number = fault.errno or 0
             raise CannotOpenError(path, number, _why(path, number)) from fault
-        self._identity = (found.st_dev, found.st_ino)
+        return sock
 
     def remove(self) -> None:
         """

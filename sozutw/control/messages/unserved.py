@@ -11,8 +11,6 @@ _NO_UDP: Final = "this version takes no datagrams"
 VERBS: Final = {
     "launch_worker": ("LaunchWorker", _ONE_PROCESS),
     "return_listen_sockets": ("ReturnListenSockets", _ONE_PROCESS),
-    "upgrade_main": ("UpgradeMain", _ONE_PROCESS),
-    "upgrade_worker": ("UpgradeWorker", _ONE_PROCESS),
     "add_tcp_listener": ("AddTcpListener", _NO_TCP),
     "update_tcp_listener": ("UpdateTcpListener", _NO_TCP),
     "add_tcp_frontend": ("AddTcpFrontend", _NO_TCP),

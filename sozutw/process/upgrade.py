@@ -1,0 +1,184 @@
+"""
+Hand over to a new process: the same program started anew, perhaps of another version.
+
+The new one is given the listening sockets, the command socket and the state. Until it says that it
+serves with them, this process is in charge, and serves; whatever goes wrong before leaves it so.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from sozutw.config.dump import dump
+from sozutw.config.model import InetAddress
+from sozutw.config.state import ConfigState
+from sozutw.control.messages.records import write_records
+from sozutw.control.messages.translate import message_of
+from sozutw.control.slowly import SLICE, in_short_turns
+from sozutw.process.conversation import Conversation
+from sozutw.process.host import Source
+from sozutw.wire.handover import Handover, HandoverError, Word
+
+STEP_SECONDS_MAX: Final = 60.0
+"""For each step of the new process: to start, to load the state, to serve."""
+_END_SECONDS: Final = 5.0
+"""How long a new process that failed is waited for before it is killed."""
+
+_log = Logger()
+
+
+class UpgradeFailedError(Exception):
+    """The new process did not take over; the text says why. This one is in charge as before."""
+
+
+Command = Callable[[int], list[str]]
+"""From the descriptor of the conversation to the command that starts the new process."""
+
+
+def command_of(descriptor: int) -> list[str]:
+    """Return how the new process is started: by the interpreter that runs this one."""
+    return [sys.executable, "-m", "sozutw.process.takeover", str(descriptor)]
+
+
+class Listening(Protocol):
+    """Whoever has one listening socket."""
+
+    @property
+    def descriptor(self) -> int:
+        """The socket; -1 if there is none."""
+
+
+class Named(Listening, Protocol):
+    """Whoever has a command socket."""
+
+    @property
+    def path(self) -> str | None:
+        """Its path; None if there is none."""
+
+
+class Accepting(Protocol):
+    """Whoever has the listening sockets of clients."""
+
+    def descriptors(self) -> dict[InetAddress, int]:
+        """Return them by their addresses."""
+
+
+class Addressed(Listening, Protocol):
+    """Whoever listens at one address."""
+
+    address: InetAddress
+
+
+def offer_of(
+    source: Source, listeners: Accepting, control: Named | None, admin: Addressed | None
+) -> tuple[Handover, list[int]] | None:
+    """Return what can be handed over now; None where there is no file to take settings from."""
+    if not source.path:
+        return None
+    accepting = listeners.descriptors()
+    descriptors = list(accepting.values())
+    command_path = admin_address = None
+    if control is not None and control.descriptor >= 0:
+        command_path = control.path
+        descriptors.append(control.descriptor)
+    if admin is not None and admin.descriptor >= 0:
+        admin_address = str(admin.address)
+        descriptors.append(admin.descriptor)
+    listening = tuple(map(str, accepting))
+    handover = Handover(
+        source.path, source.skips_unsupported, listening, command_path, admin_address
+    )
+    return handover, descriptors
+
+
+class Upgrade:
+    """One attempt. It gives up what it began if it fails."""
+
+    def __init__(
+        self, reactor: Any, state: ConfigState, handover: Handover, descriptors: list[int]
+    ) -> None:
+        self._reactor = reactor
+        self._state = state
+        self._handover = handover
+        self._descriptors = descriptors
+        self.command: Command = command_of
+        self.seconds_max = STEP_SECONDS_MAX
+
+    @inlineCallbacks
+    def run(self) -> Generator["Deferred[Any]", Any, int]:
+        """Fire with the new process's id once it serves; fails with UpgradeFailedError."""
+        records = os.memfd_create("sozutw state", os.MFD_CLOEXEC)
+        pool = ThreadPool(0, 1, "upgrade")
+        pool.start()
+        try:
+            yield in_short_turns(self._reactor).coiterate(self._write_state(records))
+            pid: int = yield deferToThreadPool(self._reactor, pool, lambda: self._talk(records))
+        finally:
+            os.close(records)
+            pool.stop()
+        return pid
+
+    def _write_state(self, records: int) -> Generator[None, None, None]:
+        with open(os.dup(records), "wb") as file:
+            messages = map(message_of, list(dump(self._state)))
+            for number, record in enumerate(write_records(messages)):
+                file.write(record)
+                if number % SLICE == SLICE - 1:
+                    yield
+        os.lseek(records, 0, os.SEEK_SET)
+
+    def _talk(self, records: int) -> int:
+        """Start the new process, and lead the conversation; in a thread."""
+        ours, theirs = socket.socketpair()
+        conversation = Conversation(ours, self.seconds_max)
+        try:
+            with theirs:
+                process = subprocess.Popen(  # noqa: S603  # our own interpreter
+                    self.command(theirs.fileno()), pass_fds=[theirs.fileno()], close_fds=True
+                )
+        except OSError as error:
+            conversation.close()
+            raise UpgradeFailedError(f"the new process cannot be started: {error}") from None
+        try:
+            conversation.offer(self._handover, [records, *self._descriptors])
+            pid = conversation.hear("ready").pid
+            conversation.say(Word("take"))
+            conversation.hear("taken")
+        except (OSError, EOFError, HandoverError) as error:
+            conversation.close()
+            raise UpgradeFailedError(_why(error, _ended(process))) from None
+        # Not closed: its end, with this process, tells the new one that it is alone.
+        _KEPT.append((conversation, process))
+        return pid
+
+
+_KEPT: list[tuple[Conversation, "subprocess.Popen[bytes]"]] = []
+"""What must stay open, and must not be waited for, until this process ends."""
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Return the exit status of a process that failed, which is made to end."""
+    try:
+        return process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            process.kill()
+        return process.wait()
+
+
+def _why(error: Exception, status: int) -> str:
+    if isinstance(error, HandoverError):
+        return f"the new process refused: {error}"
+    if isinstance(error, TimeoutError):
+        return "the new process did not answer in time, and was killed"
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    return f"the new process ended before it served ({how}); its log or stderr says why"
