@@ -43,11 +43,12 @@ class Conversation:
         self._sock.close()
 
     def wait_for_the_end(self) -> None:
-        """Return when the other process has gone, however long that takes."""
+        """Return when the other process has gone, however long that takes, and close."""
         self._sock.settimeout(None)
         with suppress(OSError):
             while self._sock.recv(_READ_BYTES):
                 continue
+        self._sock.close()
 
     def offer(self, handover: Handover, descriptors: list[int]) -> None:
         """Send what is handed over, and the descriptors after it."""
