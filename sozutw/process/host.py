@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -67,6 +68,8 @@ class ProcessHost:
         self.set_filter: Callable[[str], bool] = lambda _text: False
         self.stop_process: Callable[[bool], None] = lambda _is_hard: None
         self.when_sessions_end: Callable[[], Deferred[None]] = lambda: succeed(None)
+        self.reload_begun: Callable[[], None] = lambda: None
+        self.reload_ended: Callable[[], None] = lambda: None
         self.configured: Callable[[Config], None] = lambda _config: None
         """Hears of each file that is in force, for what is no setting."""
         self.followers: dict[str, Take] = {
@@ -102,6 +105,15 @@ class ProcessHost:
         self._settings = new
         self.configured(config)
         return waiting
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Tell whoever looks after this process that it reloads, for as long as this lasts."""
+        self.reload_begun()
+        try:
+            yield
+        finally:
+            self.reload_ended()
 
     def set_log_filter(self, text: str) -> None:
         """Log what this filter admits from now on; raises RefusedRequestError."""

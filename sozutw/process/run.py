@@ -20,6 +20,7 @@ from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.log import LineObserver, begin_logging, make_observer
+from sozutw.process.notify import LifeSigns, Notifier, take_notifier
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
 from sozutw.transport import reactor as our_reactor
@@ -58,6 +59,7 @@ class ProcessService(Service):
         grace_seconds_max: float,
         observer: LineObserver | None = None,
         say: Callable[[str], None] = say_on_stderr,
+        notifier: Notifier | None = None,
     ) -> None:
         self._reactor = reactor
         self._proxy = proxy
@@ -65,6 +67,10 @@ class ProcessService(Service):
         reopen_log = observer.writer.reopen if observer is not None else _nothing
         self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
         proxy.host.stop_process = self._signals.stop
+        self._life = LifeSigns(notifier or Notifier(), reactor, proxy, grace_seconds_max)
+        proxy.host.reload_begun = self._life.reload_begun
+        proxy.host.reload_ended = self._life.reload_ended
+        proxy.stop_begun = self._life.stop_begun
         self._say = say
 
     @override
@@ -94,12 +100,21 @@ class ProcessService(Service):
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
         self._reactor.callWhenRunning(calm_collector)
+        # Last: whoever is told that it is ready may send clients, or a signal.
+        self._reactor.callWhenRunning(self._life.ready)
 
     @override
     def stopService(self) -> "Deferred[None] | None":
         super().stopService()
         stopped: Deferred[None] | None = self._proxy.stopService()
-        return stopped
+        if stopped is None:
+            self._life.close()
+            return None
+        return stopped.addBoth(self._over)
+
+    def _over(self, result: Any) -> Any:
+        self._life.close()
+        return result
 
 
 def _nothing() -> None:
@@ -151,7 +166,13 @@ def make_process(
                 is_colored=settings.log_colored,
             )
         proxy = make_tree(config, reactor, observer, source)
-    return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
+    return ProcessService(
+        reactor,
+        proxy,
+        settings.graceful_shutdown_timeout,
+        observer,
+        notifier=take_notifier(os.environ),
+    )
 
 
 def run_in_foreground(

@@ -8,7 +8,7 @@ them all at once.)
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,8 @@ class ProxyService(Service):
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
+        self.stop_begun: Callable[[], None] = lambda: None
+        """Called when the process begins to stop."""
         self._sessions_ended: list[Deferred[None]] = []
         self.host = ProcessHost(reactor, settings, self.worker.means, source)
         self.host.set_filter = partial(set_log_filter, log)
@@ -159,6 +161,7 @@ class ProxyService(Service):
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
             self.host.is_stopping = True
+            self.stop_begun()
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
@@ -250,6 +253,14 @@ class ProxyService(Service):
         if configured and not self.listeners.acceptors:
             return f"no listener is active, of {configured} that are configured"
         return None
+
+    def describe(self) -> str:
+        """Say in a line what is served, and to how many."""
+        schemes = {a: state.scheme.decode() for a, state in self.applier.listeners.items()}
+        where = ", ".join(f"{schemes[a]}://{a}" for a in self.listeners.acceptors)
+        left = self.count_connections()
+        clients = "1 client" if left == 1 else f"{left} clients"
+        return f"{clients} at {where}" if where else f"{clients}; no listener is active"
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""

@@ -87,7 +87,11 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     service.privilegedStartService()
     service.startService()
     # The signals first: walking through all that was loaded takes a while.
-    assert reactor.called_when_running == [service._signals.install, run.calm_collector]
+    assert reactor.called_when_running == [
+        service._signals.install,
+        run.calm_collector,
+        service._life.ready,
+    ]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
 
