@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.sockets import bind
 from sozutw.metrics.prometheus import CONTENT_TYPE
 
@@ -61,12 +62,18 @@ class AdminService(Service):
     name = "admin address"
 
     def __init__(
-        self, reactor: Any, address: InetAddress, why_not_ready: WhyNotReady, metrics: Metrics
+        self,
+        reactor: Any,
+        address: InetAddress,
+        why_not_ready: WhyNotReady,
+        metrics: Metrics,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._reactor = reactor
         self._address = address
         self.why_not_ready = why_not_ready
         self.metrics = metrics
+        self._handed = handed or HandedSockets()
         self._acceptor: Acceptor | None = None
         self._channels: set[_Channel] = set()
         self._all_gone: Deferred[None] | None = None
@@ -78,7 +85,7 @@ class AdminService(Service):
             return
         self._acceptor = Acceptor(
             self._reactor,
-            bind(self._address),
+            self._handed.take(self._address) or bind(self._address),
             _Factory(self, self._reactor),
             self,
             queue_seconds_max=REQUEST_SECONDS_MAX,

@@ -33,6 +33,7 @@ from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.certificates import Certificates
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
@@ -58,6 +59,7 @@ class ControlPlane(Service):
         worker: Worker,
         certificates: Certificates,
         counts: Counts,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._settings = settings
         self._applier = applier
@@ -106,6 +108,7 @@ class ControlPlane(Service):
                 self.desk,
                 settings.command_allowed_uids,
                 settings.max_command_buffer_size,
+                handed=handed,
             )
         host.followers["saved_state"] = self._take_saved_state
         host.followers["automatic_state_save"] = self._take_saved_state

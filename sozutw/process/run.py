@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
+from sozutw.process.activation import take_handed_sockets
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.log import LineObserver, begin_logging, make_observer
@@ -165,7 +166,8 @@ def make_process(
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor, observer, source)
+        handed = take_handed_sockets(os.environ)
+        proxy = make_tree(config, reactor, observer, source, handed)
     return ProcessService(
         reactor,
         proxy,

@@ -29,6 +29,7 @@ from sozutw.config.requests import (
 from sozutw.config.state import ConfigState
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
@@ -57,8 +58,14 @@ class ProxyService(Service):
         reactor: Any,
         log: LineObserver | None = None,
         source: Source = NO_SOURCE,
+        handed: HandedSockets | None = None,
     ) -> None:
-        """Take our log, or None where the log is twistd's; and where the configuration is from."""
+        """
+        Take our log, or None where the log is twistd's; and where the configuration is from.
+
+        Sockets that were ``handed`` to the process are used in place of our own.
+        """
+        self.handed = handed or HandedSockets()
         settings = config.settings
         self._config = config
         self._reactor = reactor
@@ -91,6 +98,7 @@ class ProxyService(Service):
             queue_seconds_max=settings.accept_queue_timeout,
             counters=self.worker.counters,
             context_of=self.certificates.context_of,
+            handed=self.handed,
         )
         self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
@@ -126,11 +134,23 @@ class ProxyService(Service):
                 # Last of what can fail: no socket file is to tell of a process that never was.
                 self.control.privilegedStartService()
                 self.control.load_saved_state()
+            self._let_go_of_sockets()
         except BaseException:
             self.listeners.stopService()
+            self.handed.close()
             if self.admin is not None:
                 self.admin.stopService()
             raise
+
+    def _let_go_of_sockets(self) -> None:
+        """Close sockets that nobody wants: who connects there would wait for ever."""
+        unasked = self.handed.close_unasked(kept=self.applier.listeners)
+        if unasked:
+            _log.warn(
+                "sockets that were handed over, and that no listener of the configuration asks"
+                " for, are closed: {unasked}",
+                unasked=", ".join(unasked),
+            )
 
     def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
         """The first request of a cluster is not to wait for what its handshakes need."""
@@ -176,6 +196,7 @@ class ProxyService(Service):
         self.watch.stopService()
         self.worker.health.stopService()
         self.listeners.stopService()
+        self.handed.close()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
         for waiting in self._sessions_ended:
@@ -234,6 +255,7 @@ class ProxyService(Service):
             self.worker,
             self.certificates,
             self.counts,
+            self.handed,
         )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
@@ -241,7 +263,9 @@ class ProxyService(Service):
             return None
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
-        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+        return AdminService(
+            self._reactor, address, self.why_not_ready, self.counts.as_prometheus, self.handed
+        )
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
@@ -286,6 +310,7 @@ def make_tree(
     reactor: Any,
     log: LineObserver | None = None,
     source: Source = NO_SOURCE,
+    handed: HandedSockets | None = None,
 ) -> ProxyService:
     """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
-    return ProxyService(config, reactor, log, source)
+    return ProxyService(config, reactor, log, source, handed)

@@ -27,7 +27,7 @@ class CannotOpenError(OSError):
 
 class SocketFile:
     """
-    A bound socket that listens, and its file.
+    A socket that listens on a path, bound here, and its file.
 
     The file has mode 0600 from the moment it exists. One that is there already is removed if it
     is a socket on which nobody answers. Raises CannotOpenError.
@@ -69,6 +69,35 @@ class SocketFile:
             return
         if (found.st_dev, found.st_ino) == self._identity:
             os.unlink(self.path)
+
+
+class HandedSocketFile(SocketFile):
+    """
+    A socket that was handed to us, whose file belongs to whoever made it.
+
+    Raises CannotOpenError when everybody may connect to it, unless ``is_guarded``.
+    """
+
+    def __init__(self, path: str, sock: socket.socket, *, is_guarded: bool) -> None:
+        self.path = path
+        self.sock = sock
+        try:
+            is_open = bool(os.stat(path).st_mode & stat.S_IWOTH)
+        except OSError as fault:
+            sock.close()
+            number = fault.errno or 0
+            raise CannotOpenError(path, number, os.strerror(number)) from fault
+        if is_open and not is_guarded:
+            sock.close()
+            text = (
+                "everybody may connect to the socket that was handed over; SocketMode=0600 is "
+                "meant, or command_allowed_uids"
+            )
+            raise CannotOpenError(path, errno.EPERM, text)
+
+    @override
+    def remove(self) -> None:
+        """Leave the file to whoever made it."""
 
 
 def _remove_stale(path: str) -> None:
