@@ -81,12 +81,10 @@ class ControlPlane(Service):
             settings.metrics.detail,
             tells_clusters=not settings.disable_cluster_metrics,
         )
-        self._audit = AuditTrail(
-            time.time,
-            version("sozutw"),
-            _writer(settings.audit_logs_target),
-            _writer(settings.audit_logs_json_target),
-        )
+        text = _writer(settings.audit_logs_target)
+        as_json = _writer(settings.audit_logs_json_target)
+        self._writers = [writer for writer in (text, as_json) if writer is not None]
+        self._audit = AuditTrail(time.time, version("sozutw"), text, as_json)
         parts = Parts(
             applier=applier,
             changes=self.changes,
@@ -180,6 +178,13 @@ class ControlPlane(Service):
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
         self.changes.applied(request)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have what is open of ours; raises OSError if it cannot be."""
+        for writer in self._writers:
+            writer.give_to(uid, gid)
+        if self._service is not None:
+            self._service.give_to(uid, gid)
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

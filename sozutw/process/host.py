@@ -87,7 +87,7 @@ class ProcessHost:
 
     def _read(self, path: str) -> Verdict:
         _refuse_what_is_no_file(path)
-        return read_configuration(path, skip_unsupported=self._skips_unsupported)
+        return read_configuration(path, skip_unsupported=self._skips_unsupported, is_running=True)
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""

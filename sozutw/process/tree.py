@@ -290,6 +290,12 @@ class ProxyService(Service):
         """Return how many clients are connected."""
         return len(self.worker.sessions)
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have our files, before this process is that user; raises OSError."""
+        self.access_log.give_to(uid, gid)
+        if self.control is not None:
+            self.control.give_to(uid, gid)
+
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
         self.access_log.reopen()

@@ -57,10 +57,22 @@ class FileSink:
         # Not to block matters where the path names a FIFO or a terminal.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         self._fd = os.open(path, flags, _FILE_MODE)
+        self._path = path
 
     def send(self, data: bytes) -> int:
         """Write once."""
         return os.write(self._fd, data)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """
+        Let a user have the file; raises OSError if it cannot be.
+
+        Not what has another name as well, for it may be anybody's, nor a device or a FIFO.
+        """
+        opened, named = os.fstat(self._fd), os.lstat(self._path)
+        is_that_file = (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
+        if stat.S_ISREG(opened.st_mode) and is_that_file and opened.st_nlink == 1:
+            os.fchown(self._fd, uid, gid)
 
     def close(self) -> None:
         """Close the file."""
@@ -132,6 +144,11 @@ class StreamWriter:
     def open(self) -> None:
         """Open the sink now rather than with the first line, so that OSError is heard."""
         self._sink = self._open_sink()
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the file that is open, if it is one; raises OSError if it cannot be."""
+        if isinstance(self._sink, FileSink):
+            self._sink.give_to(uid, gid)
 
     def write(self, lines: bytes) -> None:
         """Write as much as the sink takes."""

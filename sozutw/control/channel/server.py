@@ -101,6 +101,11 @@ class CommandService(Service):
         cut = self._reactor.callLater(STOP_SECONDS, self._cut)
         return self._gone.addCallback(lambda _: cut.cancel() if cut.active() else None)
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the socket's file, once it is bound; raises OSError if it cannot be."""
+        if self._file is not None:
+            self._file.give_to(uid, gid)
+
     def __len__(self) -> int:
         """Tell how many clients are connected."""
         return len(self._clients)

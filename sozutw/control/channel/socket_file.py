@@ -56,6 +56,19 @@ class SocketFile:
             raise CannotOpenError(path, number, _why(path, number)) from fault
         self._identity = (found.st_dev, found.st_ino)
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the file; raises OSError if it cannot be."""
+        # Opened first, and then the same file changed: its name may be another's by now.
+        fd = os.open(self.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != self._identity:
+                text = "another process took that name just now"
+                raise CannotOpenError(self.path, errno.EEXIST, text)
+            os.chown(f"/proc/self/fd/{fd}", uid, gid)
+        finally:
+            os.close(fd)
+
     def remove(self) -> None:
         """
         Remove the file, unless another one has its name now; raises OSError if it cannot be.
@@ -94,6 +107,10 @@ class HandedSocketFile(SocketFile):
                 "meant, or command_allowed_uids"
             )
             raise CannotOpenError(path, errno.EPERM, text)
+
+    @override
+    def give_to(self, uid: int, gid: int) -> None:
+        """Leave the file to whoever made it: the socket stays open to us all the same."""
 
     @override
     def remove(self) -> None:
