@@ -231,7 +231,9 @@ def run_in_foreground(
 
 def write_pid_file(path: str) -> None:
     """Tell the world which process this is, or stop here and say why that cannot be."""
-    with told(), open(path, "w", encoding="ascii") as file:
+    # A link could lead root to any file, if its folder is another's.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with told(), open(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
 
 

@@ -6,6 +6,7 @@ Each writer takes whole lines and either sends them, keeps them for a while, or 
 that needs a reactor.
 """
 
+import errno
 import os
 import select
 import socket
@@ -56,7 +57,7 @@ class FileSink:
     def __init__(self, path: str) -> None:
         # Not to block matters where the path names a FIFO or a terminal.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-        self._fd = os.open(path, flags, _FILE_MODE)
+        self._fd = _open(path, flags)
         self._path = path
 
     def send(self, data: bytes) -> int:
@@ -77,6 +78,20 @@ class FileSink:
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+
+def _open(path: str, flags: int) -> int:
+    """
+    Open a path; as root, not by a link that another user has put there.
+
+    Whoever the log's folder belongs to could have root write into any file.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, _FILE_MODE)
+    except OSError as error:
+        if error.errno != errno.ELOOP or (os.geteuid() == 0 and os.lstat(path).st_uid != 0):
+            raise
+    return os.open(path, flags, _FILE_MODE)
 
 
 class SharedSink:

@@ -208,3 +208,25 @@ def test_a_file_is_given_only_if_it_is_that_file_and_no_other(tmp_path: Path) ->
     assert owner_of(secret) == (0, 0)
     give(Path("/dev/null"))
     assert owner_of(Path("/dev/null")) == (0, 0)
+
+
+@as_root
+def test_root_follows_no_link_that_another_has_made(tmp_path: Path) -> None:
+    secret, link = tmp_path / "secret", tmp_path / "link"
+    secret.write_text("root's\n")
+    link.symlink_to(secret)
+    sink = FileSink(str(link))  # Root's own link may lead anywhere.
+    sink.send(b"a line\n")
+    sink.close()
+    os.chown(link, NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
+    with pytest.raises(OSError, match="symbolic links"):
+        FileSink(str(link))
+    assert secret.read_text() == "root's\na line\n"
+
+
+def test_whoever_is_no_root_follows_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY.pw_uid)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "log")
+    FileSink(str(link)).close()
+    assert (tmp_path / "log").exists()

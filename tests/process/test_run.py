@@ -138,6 +138,18 @@ def test_a_pid_file_lives_as_long_as_the_process(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_pid_file_is_no_link_to_another_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.write_text("precious")
+    (tmp_path / "pid").symlink_to(other)
+    with pytest.raises(SystemExit):
+        run.write_pid_file(str(tmp_path / "pid"))
+    assert "sozutw cannot start: " in capfd.readouterr().err
+    assert other.read_text() == "precious"
+
+
 def test_a_pid_file_that_is_gone_is_no_failure(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
