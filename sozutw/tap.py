@@ -49,6 +49,7 @@ class Options(usage.Options):
         if verdict.config is None:
             # Not a UsageError: twistd would print its help, and end with status 1.
             raise SystemExit(EX_CONFIG)
+        self._refuse_two_users(verdict.config)
         self.served = verdict.config
         self._choose_pid_file(verdict.config)
         choose_reactor()
@@ -68,6 +69,17 @@ class Options(usage.Options):
         if any(twistd.get(key) for key in ("logfile", "logger", "syslog")):
             return True
         return not twistd.get("nodaemon") and self.served.settings.log_target == "stdout"
+
+    def _refuse_two_users(self, config: Config) -> None:
+        """Demand that either twistd or the file says who the process will be."""
+        twistd: Any = self.parent or {}
+        is_twistds = any(twistd.get(key) is not None for key in ("uid", "gid"))
+        if is_twistds and (config.settings.user is not None or config.settings.group is not None):
+            say_on_stderr(
+                "twistd's --uid and --gid say who the process will be, and so do user and group in"
+                " the file: leave out the one or the other"
+            )
+            raise SystemExit(EX_CONFIG)
 
     def _choose_pid_file(self, config: Config) -> None:
         """Let the configuration name twistd's pid file, or have none."""

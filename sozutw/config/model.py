@@ -370,6 +370,9 @@ class Settings:
     worker_timeout: float = 10.0
     handle_process_affinity: bool = False
     pid_file_path: str | None = None
+    user: str | int | None = None
+    """Ours, as the group: who the process is once everything is open; None: who it was before."""
+    group: str | int | None = None
     activate_listeners: bool = True
     graceful_shutdown_timeout: float = 30.0
     """Ours: how long a soft stop waits for what is under way."""

@@ -86,6 +86,8 @@ def read_settings(table: Table) -> Settings:
         worker_timeout=table.seconds("worker_timeout", defaults.worker_timeout, may_be_zero=True),
         handle_process_affinity=table.flag("handle_process_affinity", default=False),
         pid_file_path=table.file_path("pid_file_path", None),
+        user=table.account("user", None),
+        group=table.account("group", None),
         activate_listeners=table.flag("activate_listeners", default=True),
         graceful_shutdown_timeout=table.seconds(
             "graceful_shutdown_timeout", defaults.graceful_shutdown_timeout, may_be_zero=True
@@ -140,8 +142,6 @@ def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
             table.warn(key, f"{key} {text}")
     if "worker_count" in table and settings.worker_count > 0:
         table.warn("worker_count", f"worker_count {_ONE_PROCESS}")
-    if settings.handle_process_affinity:
-        table.refuse_unserved("handle_process_affinity", "it has no effect")
     if settings.automatic_state_save and settings.saved_state is None:
         table.warn(
             "automatic_state_save",

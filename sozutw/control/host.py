@@ -1,6 +1,7 @@
 """What the verbs need of the process that they run in; ``process.tree`` provides it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -29,6 +30,9 @@ class Host(Protocol):
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold as far as they can; return the keys that wait for a restart."""
+
+    def reloading(self) -> AbstractContextManager[None]:
+        """Have it known outside, for as long as this lasts, that another state is put in force."""
 
     def set_log_filter(self, text: str) -> None:
         """Log what this filter admits from now on; raises RefusedRequestError."""

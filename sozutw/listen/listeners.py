@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
@@ -41,6 +42,7 @@ class ListenerService(Service):
         queue_seconds_max: float,
         counters: WorkerCounters | None = None,
         context_of: ContextOf | None = None,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._reactor = reactor
         self._admission = admission
@@ -49,6 +51,7 @@ class ListenerService(Service):
         self._queue_seconds_max = queue_seconds_max
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
+        self._handed = handed or HandedSockets()
         self.acceptors: dict[InetAddress, Acceptor] = {}
         self.inherited: dict[InetAddress, socket.socket] = {}
         """Sockets that listen already: from a process before this one."""
@@ -56,10 +59,15 @@ class ListenerService(Service):
         """Stopped: whatever is configured from then on, nobody is accepted."""
 
     def reserve(self, address: InetAddress) -> socket.socket:
-        """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
+        """
+        Return a socket that listens on this address, for ``activate``.
+
+        One that was handed to us goes before one of our own. Raises OSError if there can be none.
+        """
         if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
-        return self.inherited.pop(address, None) or bind(address)
+        inherited = self.inherited.pop(address, None)
+        return inherited or self._handed.take(address) or bind(address)
 
     def descriptors(self) -> dict[InetAddress, int]:
         """Return the descriptor of each listening socket, to be handed over."""

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.sockets import bind
 from sozutw.metrics.prometheus import CONTENT_TYPE
 
@@ -62,7 +63,12 @@ class AdminService(Service):
     name = "admin address"
 
     def __init__(
-        self, reactor: Any, address: InetAddress, why_not_ready: WhyNotReady, metrics: Metrics
+        self,
+        reactor: Any,
+        address: InetAddress,
+        why_not_ready: WhyNotReady,
+        metrics: Metrics,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._reactor = reactor
         self.address = address
@@ -70,6 +76,7 @@ class AdminService(Service):
         self.metrics = metrics
         self.inherited: socket.socket | None = None
         """One that listens already: from a process before this one."""
+        self._handed = handed or HandedSockets()
         self._acceptor: Acceptor | None = None
         self._channels: set[_Channel] = set()
         self._all_gone: Deferred[None] | None = None
@@ -81,7 +88,7 @@ class AdminService(Service):
             return
         self._acceptor = Acceptor(
             self._reactor,
-            self.inherited or bind(self.address),
+            self.inherited or self._handed.take(self.address) or bind(self.address),
             _Factory(self, self._reactor),
             self,
             queue_seconds_max=REQUEST_SECONDS_MAX,

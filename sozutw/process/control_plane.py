@@ -34,6 +34,7 @@ from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.certificates import Certificates
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
@@ -59,6 +60,7 @@ class ControlPlane(Service):
         worker: Worker,
         certificates: Certificates,
         counts: Counts,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._settings = settings
         self._applier = applier
@@ -80,12 +82,10 @@ class ControlPlane(Service):
             settings.metrics.detail,
             tells_clusters=not settings.disable_cluster_metrics,
         )
-        self._audit = AuditTrail(
-            time.time,
-            version("sozutw"),
-            _writer(settings.audit_logs_target),
-            _writer(settings.audit_logs_json_target),
-        )
+        text = _writer(settings.audit_logs_target)
+        as_json = _writer(settings.audit_logs_json_target)
+        self._writers = [writer for writer in (text, as_json) if writer is not None]
+        self._audit = AuditTrail(time.time, version("sozutw"), text, as_json)
         parts = Parts(
             applier=applier,
             changes=self.changes,
@@ -107,6 +107,7 @@ class ControlPlane(Service):
                 self.desk,
                 settings.command_allowed_uids,
                 settings.max_command_buffer_size,
+                handed=handed,
             )
         host.followers["saved_state"] = self._take_saved_state
         host.followers["automatic_state_save"] = self._take_saved_state
@@ -193,6 +194,13 @@ class ControlPlane(Service):
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
         self.changes.applied(request)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have what is open of ours; raises OSError if it cannot be."""
+        for writer in self._writers:
+            writer.give_to(uid, gid)
+        if self._service is not None:
+            self._service.give_to(uid, gid)
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -72,6 +73,8 @@ class ProcessHost:
         self.hand_over: Callable[[], Deferred[int]] = lambda: fail(
             RefusedRequestError("nobody is there to hand over")
         )
+        self.reload_begun: Callable[[], None] = lambda: None
+        self.reload_ended: Callable[[], None] = lambda: None
         self.configured: Callable[[Config], None] = lambda _config: None
         """Hears of each file that is in force, for what is no setting."""
         self.followers: dict[str, Take] = {
@@ -95,7 +98,7 @@ class ProcessHost:
 
     def _read(self, path: str) -> Verdict:
         _refuse_what_is_no_file(path)
-        return read_configuration(path, skip_unsupported=self.skips_unsupported)
+        return read_configuration(path, skip_unsupported=self.skips_unsupported, is_running=True)
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""
@@ -113,6 +116,15 @@ class ProcessHost:
         self._settings = new
         self.configured(config)
         return waiting
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Tell whoever looks after this process that it reloads, for as long as this lasts."""
+        self.reload_begun()
+        try:
+            yield
+        finally:
+            self.reload_ended()
 
     def set_log_filter(self, text: str) -> None:
         """Log what this filter admits from now on; raises RefusedRequestError."""

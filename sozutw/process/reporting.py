@@ -117,6 +117,11 @@ class AccessLog(Service):
         while self._records:
             self._write_batch()
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the file, if it is one; raises OSError if it cannot be."""
+        if isinstance(self._writer, StreamWriter):
+            self._writer.give_to(uid, gid)
+
     def reopen(self) -> None:
         """Write what belongs to the old file, then go on in the new one."""
         self.flush()

@@ -17,12 +17,17 @@ from zope.interface import implementer
 
 from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
+from sozutw.process.activation import take_handed_sockets
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.inheritance import Inheritance
+from sozutw.process.itself import name_itself, pin_itself
 from sozutw.process.log import LineObserver, begin_logging, make_observer
+from sozutw.process.notify import LifeSigns, Notifier, take_notifier
+from sozutw.process.privileges import Account, account_of, become
 from sozutw.process.signals import Signals, say_on_stderr
 from sozutw.process.tree import ProxyService, make_tree
+from sozutw.process.writers import StreamWriter
 from sozutw.transport import reactor as our_reactor
 
 EX_START = 1
@@ -59,7 +64,11 @@ class ProcessService(Service):
         grace_seconds_max: float,
         observer: LineObserver | None = None,
         say: Callable[[str], None] = say_on_stderr,
+        notifier: Notifier | None = None,
+        account: Account | None = None,
+        is_pinned: bool = False,
     ) -> None:
+        """Become ``account`` when all is open, and stay on one processor if ``is_pinned``."""
         self._reactor = reactor
         self._proxy = proxy
         self._observer = observer
@@ -67,7 +76,13 @@ class ProcessService(Service):
         self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
         proxy.host.stop_process = self._signals.stop
         proxy.leave = self._signals.leave
+        self._life = LifeSigns(notifier or Notifier(), reactor, proxy, grace_seconds_max)
+        proxy.host.reload_begun = self._life.reload_begun
+        proxy.host.reload_ended = self._life.reload_ended
+        proxy.stop_begun = self._life.stop_begun
         self._say = say
+        self._account = account
+        self._is_pinned = is_pinned
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -85,6 +100,7 @@ class ProcessService(Service):
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
         self._signals.hold()
+        name_itself()
         with told(self._say):
             self._proxy.privilegedStartService()
 
@@ -92,16 +108,39 @@ class ProcessService(Service):
     def startService(self) -> None:
         super().startService()
         with told(self._say):
+            if self._is_pinned:
+                pin_itself()
             self._proxy.startService()
+            # From here on it may open no more than this user may; clients are served after it.
+            if self._account is not None:
+                self._become(self._account)
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
         self._reactor.callWhenRunning(calm_collector)
+        # Last: whoever is told that it is ready may send clients, or a signal.
+        self._reactor.callWhenRunning(self._life.ready)
+
+    def _become(self, account: Account) -> None:
+        uid, gid, _name = account
+        if os.geteuid() != uid or os.getegid() != gid:
+            self._proxy.give_to(uid, gid)
+            writer = self._observer.writer if self._observer is not None else None
+            if isinstance(writer, StreamWriter):
+                writer.give_to(uid, gid)
+        become(account)
 
     @override
     def stopService(self) -> "Deferred[None] | None":
         super().stopService()
         stopped: Deferred[None] | None = self._proxy.stopService()
-        return stopped
+        if stopped is None:
+            self._life.close()
+            return None
+        return stopped.addBoth(self._over)
+
+    def _over(self, result: Any) -> Any:
+        self._life.close()
+        return result
 
 
 def _nothing() -> None:
@@ -149,6 +188,9 @@ def make_process(
     """Return the service that serves a configuration; without ``logs`` another writes the log."""
     settings = config.settings
     with told():
+        account = account_of(settings.user, settings.group)
+        if account is not None:
+            source = source._replace(user=account.uid)
         observer = None
         if logs:
             observer = make_observer(
@@ -157,8 +199,17 @@ def make_process(
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor, observer, source, inheritance)
-    return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
+        handed = take_handed_sockets(os.environ)
+        proxy = make_tree(config, reactor, observer, source, inheritance, handed)
+    return ProcessService(
+        reactor,
+        proxy,
+        settings.graceful_shutdown_timeout,
+        observer,
+        notifier=take_notifier(os.environ),
+        account=account,
+        is_pinned=settings.handle_process_affinity,
+    )
 
 
 def run_in_foreground(
@@ -191,7 +242,9 @@ def run_in_foreground(
 
 def write_pid_file(path: str) -> None:
     """Tell the world which process this is, or stop here and say why that cannot be."""
-    with told(), open(path, "w", encoding="ascii") as file:
+    # A link could lead root to any file, if its folder is another's.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with told(), open(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
 
 

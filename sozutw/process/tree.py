@@ -29,6 +29,7 @@ from sozutw.config.requests import (
 from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
@@ -62,8 +63,14 @@ class ProxyService(Service):
         log: LineObserver | None = None,
         source: Source = NO_SOURCE,
         inheritance: Inheritance | None = None,
+        handed: HandedSockets | None = None,
     ) -> None:
-        """Take our log, or None where the log is twistd's; and where the configuration is from."""
+        """
+        Take our log, or None where the log is twistd's; and where the configuration is from.
+
+        Sockets that were ``handed`` to the process are used in place of our own.
+        """
+        self.handed = handed or HandedSockets()
         settings = config.settings
         self._config = config
         self._inheritance = inheritance
@@ -98,6 +105,7 @@ class ProxyService(Service):
             queue_seconds_max=settings.accept_queue_timeout,
             counters=self.worker.counters,
             context_of=self.certificates.context_of,
+            handed=self.handed,
         )
         self.access_log.counters = self.worker.counters
         self.worker.sessions.on_room = self.listeners.room_made
@@ -112,6 +120,8 @@ class ProxyService(Service):
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
+        self.stop_begun: Callable[[], None] = lambda: None
+        """Called when the process begins to stop."""
         self._sessions_ended: list[Deferred[None]] = []
         self.host = ProcessHost(reactor, settings, self.worker.means, source)
         self.host.set_filter = partial(set_log_filter, log)
@@ -139,11 +149,23 @@ class ProxyService(Service):
                 self.control.privilegedStartService()
                 if inherited is None:
                     self.control.load_saved_state()
+            self._let_go_of_sockets()
         except BaseException:
             self.listeners.stopService()
+            self.handed.close()
             if self.admin is not None:
                 self.admin.stopService()
             raise
+
+    def _let_go_of_sockets(self) -> None:
+        """Close sockets that nobody wants: who connects there would wait for ever."""
+        unasked = self.handed.close_unasked(kept=self.applier.listeners)
+        if unasked:
+            _log.warn(
+                "sockets that were handed over, and that no listener of the configuration asks"
+                " for, are closed: {unasked}",
+                unasked=", ".join(unasked),
+            )
 
     def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
         """The first request of a cluster is not to wait for what its handshakes need."""
@@ -174,6 +196,7 @@ class ProxyService(Service):
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
             self.host.is_stopping = True
+            self.stop_begun()
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
@@ -188,6 +211,7 @@ class ProxyService(Service):
         self.watch.stopService()
         self.worker.health.stopService()
         self.listeners.stopService()
+        self.handed.close()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
         for waiting in self._sessions_ended:
@@ -285,6 +309,7 @@ class ProxyService(Service):
             self.worker,
             self.certificates,
             self.counts,
+            self.handed,
         )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
@@ -292,7 +317,9 @@ class ProxyService(Service):
             return None
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
-        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+        return AdminService(
+            self._reactor, address, self.why_not_ready, self.counts.as_prometheus, self.handed
+        )
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
@@ -305,9 +332,23 @@ class ProxyService(Service):
             return f"no listener is active, of {configured} that are configured"
         return None
 
+    def describe(self) -> str:
+        """Say in a line what is served, and to how many."""
+        schemes = {a: state.scheme.decode() for a, state in self.applier.listeners.items()}
+        where = ", ".join(f"{schemes[a]}://{a}" for a in self.listeners.acceptors)
+        left = self.count_connections()
+        clients = "1 client" if left == 1 else f"{left} clients"
+        return f"{clients} at {where}" if where else f"{clients}; no listener is active"
+
     def count_connections(self) -> int:
         """Return how many clients are connected."""
         return len(self.worker.sessions)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have our files, before this process is that user; raises OSError."""
+        self.access_log.give_to(uid, gid)
+        if self.control is not None:
+            self.control.give_to(uid, gid)
 
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
@@ -330,6 +371,7 @@ def make_tree(
     log: LineObserver | None = None,
     source: Source = NO_SOURCE,
     inheritance: Inheritance | None = None,
+    handed: HandedSockets | None = None,
 ) -> ProxyService:
     """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
-    return ProxyService(config, reactor, log, source, inheritance)
+    return ProxyService(config, reactor, log, source, inheritance, handed)

@@ -6,6 +6,7 @@ Each writer takes whole lines and either sends them, keeps them for a while, or 
 that needs a reactor.
 """
 
+import errno
 import os
 import select
 import socket
@@ -56,15 +57,41 @@ class FileSink:
     def __init__(self, path: str) -> None:
         # Not to block matters where the path names a FIFO or a terminal.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-        self._fd = os.open(path, flags, _FILE_MODE)
+        self._fd = _open(path, flags)
+        self._path = path
 
     def send(self, data: bytes) -> int:
         """Write once."""
         return os.write(self._fd, data)
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """
+        Let a user have the file; raises OSError if it cannot be.
+
+        Not what has another name as well, for it may be anybody's, nor a device or a FIFO.
+        """
+        opened, named = os.fstat(self._fd), os.lstat(self._path)
+        is_that_file = (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
+        if stat.S_ISREG(opened.st_mode) and is_that_file and opened.st_nlink == 1:
+            os.fchown(self._fd, uid, gid)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+
+def _open(path: str, flags: int) -> int:
+    """
+    Open a path; as root, not by a link that another user has put there.
+
+    Whoever the log's folder belongs to could have root write into any file.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, _FILE_MODE)
+    except OSError as error:
+        if error.errno != errno.ELOOP or (os.geteuid() == 0 and os.lstat(path).st_uid != 0):
+            raise
+    return os.open(path, flags, _FILE_MODE)
 
 
 class SharedSink:
@@ -132,6 +159,11 @@ class StreamWriter:
     def open(self) -> None:
         """Open the sink now rather than with the first line, so that OSError is heard."""
         self._sink = self._open_sink()
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the file that is open, if it is one; raises OSError if it cannot be."""
+        if isinstance(self._sink, FileSink):
+            self._sink.give_to(uid, gid)
 
     def write(self, lines: bytes) -> None:
         """Write as much as the sink takes."""

@@ -1,6 +1,7 @@
 """A whole desk in memory: real verbs over a real worker, in a process that the test plays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -38,6 +39,8 @@ class PlayedHost:
         self.filters: list[str] = []
         self.places = 0
         self.stops: list[bool] = []
+        self.reloads: list[str] = []
+        """What was told of reloads: begun and ended, in turn."""
         self.stopped: Deferred[None] = Deferred()
         self.is_fresh = False
         self.upgraded: int | str = 4343
@@ -54,6 +57,14 @@ class PlayedHost:
     def take_settings(self, config: Config) -> list[str]:
         self.taken.append(config)
         return self.waiting
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        self.reloads.append("begun")
+        try:
+            yield
+        finally:
+            self.reloads.append("ended")
 
     def set_log_filter(self, text: str) -> None:
         if text == "wrong":

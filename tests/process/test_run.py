@@ -29,7 +29,9 @@ def own_process() -> Iterator[None]:
     answers = [signal.getsignal(number) for number in numbers]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     thresholds = gc.get_threshold()
+    name = Path("/proc/self/comm").read_text()
     yield
+    Path("/proc/self/comm").write_text(name)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
     for number, answer in zip(numbers, answers, strict=True):
@@ -87,7 +89,11 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     service.privilegedStartService()
     service.startService()
     # The signals first: walking through all that was loaded takes a while.
-    assert reactor.called_when_running == [service._signals.install, run.calm_collector]
+    assert reactor.called_when_running == [
+        service._signals.install,
+        run.calm_collector,
+        service._life.ready,
+    ]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
 
@@ -130,6 +136,18 @@ def test_a_pid_file_lives_as_long_as_the_process(tmp_path: Path) -> None:
     assert path.read_text() == f"{os.getpid()}\n"
     run.remove_pid_file(str(path))
     assert not path.exists()
+
+
+def test_a_pid_file_is_no_link_to_another_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.write_text("precious")
+    (tmp_path / "pid").symlink_to(other)
+    with pytest.raises(SystemExit):
+        run.write_pid_file(str(tmp_path / "pid"))
+    assert "sozutw cannot start: " in capfd.readouterr().err
+    assert other.read_text() == "precious"
 
 
 def test_a_pid_file_that_is_gone_is_no_failure(

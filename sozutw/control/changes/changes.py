@@ -81,7 +81,7 @@ class Changes:
 
     def load_state(self, path: str, tell: Tell) -> "Deferred[pb.Response]":
         """Apply what a state file holds; what is refused of it is passed over, and told."""
-        return self._turn.run(self._unless_stopping, self._load_state, path, tell)
+        return self._turn.run(self._unless_stopping, self._reloading, self._load_state, path, tell)
 
     def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
         """Write all that is configured to a file."""
@@ -91,7 +91,7 @@ class Changes:
         """Make a configuration file true, or tell what that would change."""
         if asked.dry_run:
             return self._turn.run(self._configure, asked, tell)
-        return self._turn.run(self._unless_stopping, self._configure, asked, tell)
+        return self._turn.run(self._unless_stopping, self._reloading, self._configure, asked, tell)
 
     def upgrade(self, tell: Tell) -> "Deferred[pb.Response]":
         """Hand over to a new process; no change comes in between."""
@@ -106,6 +106,13 @@ class Changes:
     def _unless_stopping(self, change: Callable[..., Any], *asked: Any) -> Any:
         # An order could open again what the process has just closed for good.
         return failure(STOPPING) if self._host.is_stopping else change(*asked)
+
+    @inlineCallbacks
+    def _reloading(self, change: Callable[..., "Deferred[pb.Response]"], *asked: Any) -> Answered:
+        """Make a large change, and have it known outside that it is being made."""
+        with self._host.reloading():
+            answer: pb.Response = yield change(*asked)
+        return answer
 
     @inlineCallbacks
     def _order(self, message: pb.Request) -> Answered:

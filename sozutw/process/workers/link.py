@@ -47,7 +47,7 @@ class Link(Protocol):
         self._reader = FrameReader(MESSAGE_BYTES_MAX)
         self._cooperator = in_short_turns(clock)
         self._batches: deque[Batch] = deque()
-        self._task: CooperativeTask[None] | None = None
+        self._task: CooperativeTask[Iterator[None]] | None = None
         self._is_paused = False
         self._why = "its channel closed"
 

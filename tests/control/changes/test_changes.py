@@ -391,3 +391,22 @@ def test_listeners_and_rules_come_with_a_batch() -> None:
     scene.ok(pb.Request(batch=pb.Batch(requests=orders)))
     assert events == ["LISTENER_ADDED", "FRONTEND_ADDED"]
     assert os.getpid() > 0
+
+
+def test_large_changes_are_known_outside_while_they_are_made(tmp_path: Path) -> None:
+    scene = DeskScene()
+    scene.host.files["f"] = Config()
+    scene.ok(cluster())
+    dry = pb.ApplyConfiguration(path="f", dry_run=True)
+    scene.ok(pb.Request(apply_configuration=dry))
+    assert scene.host.reloads == []
+    held: Deferred[None] = Deferred()
+    scene.host.held = held
+    asked = scene.begin(pb.Request(load_state=str(tmp_path / "none")))
+    assert scene.host.reloads == ["begun"]
+    held.callback(None)
+    scene.settle()
+    assert asked.answer.status == pb.FAILURE
+    assert scene.host.reloads == ["begun", "ended"]
+    scene.ok(pb.Request(reload_configuration="f"))
+    assert scene.host.reloads == ["begun", "ended"] * 2
