@@ -173,6 +173,7 @@ class ControlPlane(Service):
             yield self._service.stopService()
         yield self._autosave.stop()
         self._host.close()
+        yield self._audit.close()  # Last: what came until here is in it.
 
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
@@ -194,6 +195,10 @@ def _writer(path: str | None) -> StreamWriter | None:
     if path is None:
         return None
     open_sink: Callable[[], FileSink] = partial(FileSink, path)
-    writer = StreamWriter(open_sink, lambda _lines: None)
+    writer = StreamWriter(open_sink, partial(_tell_lost, path))
     writer.open()
     return writer
+
+
+def _tell_lost(path: str, lines: int) -> None:
+    _log.warn("{lines} lines of the audit trail are lost: {path}", lines=lines, path=path)

@@ -2,8 +2,8 @@
 Which services a process has, and in which order they stop: the one place that puts all together.
 
 Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the admin address, then the logs. (A MultiService would stop
-them all at once.)
+then sessions, then the pool, then the access log, then the command socket with its audit trail,
+then the admin address. (A MultiService would stop them all at once.)
 """
 
 import os
@@ -175,13 +175,13 @@ class ProxyService(Service):
         self.listeners.stopService()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
+        yield self.access_log.stopService()
         for waiting in self._sessions_ended:
             waiting.callback(None)
         if self.control is not None:
             yield self.control.stopService()
         if self.admin is not None:
             yield self.admin.stopService()
-        yield self.access_log.stopService()
         yield self._stdout.close()
 
     def _renewed(self, renewed: Renewed) -> None:

@@ -141,7 +141,7 @@ def test_who_waits_to_be_let_in_is_told(place: Place, capfd: pytest.CaptureFixtu
 
 
 def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_path: Path) -> None:
-    place = Place(loop, tmp_path)
+    place = Place(loop, tmp_path, graceful_shutdown_timeout=0.1)
     with place.connect() as client:
         place.exchange(client)
         place.stop()
