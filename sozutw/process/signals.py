@@ -24,8 +24,8 @@ _log = Logger()
 class Stoppable(Protocol):
     """What a signal may ask of the proxy."""
 
-    def count_connections(self) -> int:
-        """Return how many clients are connected."""
+    def tell_connections(self) -> str:
+        """Tell how many clients are connected, and what they do."""
 
     def stop_softly(self) -> Deferred[None]:
         """Take nothing new; fire when what is under way has ended."""
@@ -156,10 +156,8 @@ class Signals:
 
     def _stop_softly(self) -> None:
         self._stop_asked = self._stop_now
-        left = self._proxy.count_connections()
-        connections = "1 connection" if left == 1 else f"{left} connections"
         self._say(
-            f"stopping: {connections} left, at most {self._grace_seconds_max:g} s; "
+            f"stopping: {self._proxy.tell_connections()}, at most {self._grace_seconds_max:g} s; "
             "press Ctrl-C again to stop now"
         )
         self._grace = self._reactor.callLater(self._grace_seconds_max, self._grace_over)

@@ -33,11 +33,13 @@ from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
+from sozutw.process.draining import DrainReport
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
+from sozutw.sessions.tally import count_now
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
 
@@ -173,7 +175,8 @@ class ProxyService(Service):
         self.watch.stopService()
         self.worker.health.stopService()
         self.listeners.stopService()
-        yield self.worker.sessions.stopService()
+        sessions = self.worker.sessions
+        yield DrainReport(self._reactor, sessions).until(sessions.stopService())
         self.worker.connector.close_all()
         yield self.access_log.stopService()
         for waiting in self._sessions_ended:
@@ -254,6 +257,10 @@ class ProxyService(Service):
     def count_connections(self) -> int:
         """Return how many clients are connected."""
         return len(self.worker.sessions)
+
+    def tell_connections(self) -> str:
+        """Tell how many clients are connected, and what they do."""
+        return count_now(self.worker.sessions.sessions(), self._reactor.seconds()).words
 
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""

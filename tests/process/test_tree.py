@@ -112,6 +112,7 @@ def test_what_a_backend_did_is_told_of_it_its_cluster_and_the_whole(
         place.exchange(client, b"x" * 100)
         told = place.told(capfd)
         assert place.proxy.count_connections() == 1
+        assert place.proxy.tell_connections() == "1 connection left (1 idle)"
     proxy, app = told["proxy"], told["clusters"]["app"]
     (backend,) = app["backends"]
     assert proxy["client.connections"] == proxy["protocol.http"] == 1
