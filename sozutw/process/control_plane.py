@@ -36,6 +36,7 @@ from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
+from sozutw.process.reload import FileReload
 from sozutw.process.writers import FileSink, StreamWriter
 
 _log = Logger()
@@ -98,6 +99,7 @@ class ControlPlane(Service):
             pid=os.getpid,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
+        self._reload = FileReload(self.desk, host.configuration_path)
         self._service: CommandService | None = None
         if settings.command_socket is not None:
             self._service = CommandService(
@@ -178,6 +180,11 @@ class ControlPlane(Service):
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
         self.changes.applied(request)
+
+    def reload(self) -> None:
+        """Read the file of the start again, and do what differs; without one there is nothing."""
+        if self._host.configuration_path:
+            self._reload.ask()
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""

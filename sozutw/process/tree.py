@@ -268,6 +268,11 @@ class ProxyService(Service):
         if self.control is not None:
             self.control.reopen_logs()
 
+    def reload(self) -> None:
+        """Make the file of the start true again, unless the end has begun; the log tells of it."""
+        if self.control is not None and not self.host.is_stopping:
+            self.control.reload()
+
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
         self._stdout.write(self.counts.as_json().encode() + b"\n")

@@ -27,6 +27,7 @@ from sozutw.config.requests import AddCluster
 from sozutw.control.changes.state_file import StateFile
 from sozutw.control.client import Client, RefusedError
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.tree import ProxyService, make_tree
 from tests.e2e.harness import ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
@@ -51,10 +52,11 @@ class Place:
             frontends=(FrontendRule(address, "a.test", cluster_id="app"),),
             backends=(Backend("app", "0", InetAddress("127.0.0.1", 9)),),
         )
+        self.source = NO_SOURCE
         self.stopped: list[object] = []
 
     def make(self) -> ProxyService:
-        self.proxy = make_tree(self.config, self.loop.reactor)
+        self.proxy = make_tree(self.config, self.loop.reactor, source=self.source)
         return self.proxy
 
     def start(self) -> list[str]:
@@ -237,6 +239,80 @@ def test_a_reload_lets_other_settings_hold(make: Callable[..., Place], tmp_path:
         place.meanwhile(reload)
     place.stop()
     assert (tmp_path / "s").exists()
+
+
+@pytest.fixture
+def read(make: Callable[..., Place], tmp_path: Path) -> Place:
+    """A proxy that was started from a file, as far as it knows; it asks for a cluster ``new``."""
+    place = make(audit_logs_target=str(tmp_path / "audit.log"))
+    place.source = Source(str(tmp_path / "sozutw.toml"))
+    (tmp_path / "sozutw.toml").write_text(
+        f'command_socket = "{place.path}"\n[clusters.new]\nprotocol = "http"\n'
+        "frontends = []\nbackends = []\n"
+    )
+    place.start()
+    return place
+
+
+def reloaded(place: Place) -> list[str]:
+    """Have the file read, and return what the log says of it."""
+    with capturedLogs() as events:
+        place.proxy.reload()
+        place.loop.run_until(lambda: any("loading" in t or "loaded" in t for t in texts(events)))
+    return texts(events)
+
+
+def test_a_signal_has_the_file_read_and_the_log_tells_what_came_of_it(read: Place) -> None:
+    said = reloaded(read)
+    assert f"SIGHUP: {read.source.path} is read again" in said
+    assert "SIGHUP: add_cluster cluster:new" in said
+    assert "SIGHUP: remove_cluster cluster:app" in said
+    assert read.clusters() == ["new"]
+    trail = (read.folder / "audit.log").read_text()
+    assert "verb=configuration_applied" in trail
+    assert "actor_comm=SIGHUP" in trail
+    (again,) = [text for text in reloaded(read) if "loaded" in text]
+    assert again.startswith("SIGHUP: Successfully loaded the config: 0 ok")
+
+
+def test_a_file_that_is_wrong_is_told_with_its_line_and_changes_nothing(read: Place) -> None:
+    Path(read.source.path).write_text("\nbuffer_size = 1\nretry_after = -1\n")
+    with capturedLogs() as events:
+        read.proxy.reload()
+        read.loop.run_until(lambda: any(":3: " in text for text in texts(events)))
+    assert any(f"{read.source.path}:2: buffer_size" in text for text in texts(events))
+    assert read.clusters() == ["app"]
+
+
+def test_a_reload_waits_for_its_turn(read: Place) -> None:
+    assert read.proxy.control is not None
+    turn = read.proxy.control.changes._turn
+    turn.acquire()
+    read.proxy.reload()
+    read.loop.settle()
+    assert read.clusters() == ["app"]
+    turn.release()
+    read.loop.run_until(lambda: read.clusters() == ["new"])
+
+
+def test_while_it_stops_nothing_is_read(read: Place) -> None:
+    with capturedLogs() as events:
+        read.proxy.stopService().addBoth(read.stopped.append)
+        read.proxy.reload()
+        read.loop.run_until(lambda: read.stopped)
+    assert not any("SIGHUP" in text for text in texts(events))
+
+
+@pytest.mark.parametrize("has_socket", [True, False])
+def test_what_was_started_without_a_file_has_none_to_read(
+    make: Callable[..., Place], has_socket: bool
+) -> None:
+    place = make() if has_socket else make(command_socket=None)
+    place.start()
+    with capturedLogs() as events:
+        place.proxy.reload()
+        place.loop.settle()
+    assert texts(events) == []
 
 
 def test_the_audit_trail_is_written_and_reopened(
