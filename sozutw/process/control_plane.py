@@ -26,7 +26,7 @@ from sozutw.control.changes.autosave import AutomaticSave
 from sozutw.control.changes.changes import Changes, details
 from sozutw.control.changes.state_file import read_state, requests_in
 from sozutw.control.channel.server import CommandService
-from sozutw.control.events import Events, EventWitness
+from sozutw.control.events import Events
 from sozutw.control.messages.records import BadRecordError
 from sozutw.control.questions.explain import Explainer
 from sozutw.control.questions.metrics_verbs import MetricVerbs
@@ -57,27 +57,23 @@ class ControlPlane(Service):
         reactor: Any,
         settings: Settings,
         host: ProcessHost,
-        applier: Applier,
-        worker: Worker,
-        certificates: Certificates,
-        counts: Counts,
+        serving: Serving,
         handed: HandedSockets | None = None,
     ) -> None:
         self._settings = settings
-        self._applier = applier
+        self._applier = applier = serving.applier
         self._host = host
         asked = RequestCounts()
         events = Events()
-        witness = EventWitness(events)
-        applier.witness = witness
-        worker.health.observer = witness
-        self.changes = Changes(applier, host, events, asked, reactor)
+        serving.tell_events(events)
+        crew = serving.make_crew(host)
+        self.changes = Changes(applier, host, crew, events, asked, reactor)
         self._autosave = AutomaticSave(self.changes.save_state, reactor, _saved_to(settings))
         self.changes.on_change = self._autosave.changed
         self._metrics = MetricVerbs(
-            counts.gather,
+            serving.gather,
+            serving.clear,
             lambda: configured_counts(applier.state),
-            certificates.begin_counting_anew,
             events,
             reactor,
             settings.metrics.detail,
@@ -92,12 +88,11 @@ class ControlPlane(Service):
             changes=self.changes,
             counts=asked,
             metrics=self._metrics,
-            running=Running(host, worker.sessions, events, reactor),
-            explainer=Explainer(applier.state, applier.listeners, certificates, worker.means),
+            running=Running(host, crew, events),
+            crew=crew,
             events=events,
             host=host,
-            names_of=certificates.names_of,
-            pid=os.getpid,
+            names_of=serving.certificates.names_of,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
         self._reload = FileReload(self.desk, host.configuration_path)
@@ -111,8 +106,8 @@ class ControlPlane(Service):
                 settings.max_command_buffer_size,
                 handed=handed,
             )
-        host.followers["saved_state"] = self._take_saved_state
-        host.followers["automatic_state_save"] = self._take_saved_state
+        host.live.followers["saved_state"] = self._take_saved_state
+        host.live.followers["automatic_state_save"] = self._take_saved_state
 
     @property
     def path(self) -> str | None:

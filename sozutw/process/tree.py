@@ -78,57 +78,21 @@ class ProxyService(Service):
         self._inheritance = inheritance
         self._source = source
         self._reactor = reactor
-        self.access_log = AccessLog(
-            reactor,
-            settings.access_logs_target or settings.log_target,
-            settings.access_logs_format,
-            is_colored=bool(settings.access_logs_colored),
-        )
-        listeners = len(config.listeners) + len(config.https_listeners)
-        plan = plan_descriptors(settings.max_connections, listeners)
-        names = Names(reactor)
-        self._dialler = StreamDialler(reactor, names)
-        self.worker = Worker(
-            settings,
-            reactor,
-            self._dialler,
-            self.access_log.append,
-            sessions_max=plan.sessions_max,
-            probes_max=probes_max_of(plan, listeners),
-            forget_name=names.forget,
-            is_checked=os.environ.get("SOZUTW_CHECK") == "1",
-        )
-        self.certificates = Certificates(time.time)
-        self.listeners = ListenerService(
-            reactor,
-            self.worker.sessions,
-            self.worker.factory_of,
-            queue_max=queue_max_of(plan.sessions_max),
-            queue_seconds_max=settings.accept_queue_timeout,
-            counters=self.worker.counters,
-            context_of=self.certificates.context_of,
-            handed=self.handed,
-        )
-        self.access_log.counters = self.worker.counters
-        self.worker.sessions.on_room = self.listeners.room_made
-        self.applier = Applier(
-            ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
-        )
-        self.applier.listener_followers.append(self.worker.sessions.drain_of)
-        self.applier.cluster_followers += [self.worker.health.follow, self._prepare_dials]
+        self.serving: Serving = _make_serving(config, reactor, self.handed)
+        self.applier = self.serving.applier
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
-        self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
         self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
+        self._is_serving = False
         self.stop_begun: Callable[[], None] = lambda: None
         """Called when the process begins to stop."""
-        self._sessions_ended: list[Deferred[None]] = []
-        self.host = ProcessHost(reactor, settings, self.worker.means, source)
-        self.host.set_filter = partial(set_log_filter, log)
+        self._traffic_ended: list[Deferred[None]] = []
+        self.host = ProcessHost(reactor, settings, self.serving.knobs, source)
+        self.host.live.set_filter = partial(set_log_filter, log)
         self.host.stop_process = self._stop_unasked
-        self.host.when_sessions_end = self._when_sessions_end
+        self.host.when_sessions_end = self._when_traffic_ends
         self.host.configured = self._configured
         self.host.hand_over = self._hand_over
         self.leave: Callable[[], None] = self._leave_unasked
@@ -153,7 +117,6 @@ class ProxyService(Service):
                     self.control.load_saved_state()
             self._let_go_of_sockets()
         except BaseException:
-            self.listeners.stopService()
             self.handed.close()
             if self.admin is not None:
                 self.admin.stopService()
@@ -169,24 +132,20 @@ class ProxyService(Service):
                 unasked=", ".join(unasked),
             )
 
-    def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
-        """The first request of a cluster is not to wait for what its handshakes need."""
-        if cluster is not None and cluster.cluster.backend_tls is not None:
-            self._dialler.prepare(cluster.cluster.backend_tls)
-
     @override
     def startService(self) -> None:
         super().startService()
-        self.access_log.startService()
-        self.worker.sessions.startService()
-        self.listeners.startService()
-        self.worker.health.startService()
+        self.serving.start().addCallbacks(self._could_serve, self._could_not_serve)
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
-        self.certificates.is_telling = True
+
+    def _could_serve(self, _started: None) -> None:
+        self._is_serving = True
+        self.serving.serve()
+        self.ready()
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -206,19 +165,14 @@ class ProxyService(Service):
 
     def stop_now(self) -> None:
         """Cut what is under way; a soft stop that waits for it is over with that."""
-        self.worker.sessions.abort_all()
+        self.serving.stop_now()
 
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
-        self.worker.health.stopService()
-        self.listeners.stopService()
         self.handed.close()
-        sessions = self.worker.sessions
-        yield DrainReport(self._reactor, sessions).until(sessions.stopService())
-        self.worker.connector.close_all()
-        yield self.access_log.stopService()
-        for waiting in self._sessions_ended:
+        yield self.serving.stop()
+        for waiting in self._traffic_ended:
             waiting.callback(None)
         if self.control is not None:
             yield self.control.stopService()
@@ -228,7 +182,7 @@ class ProxyService(Service):
 
     def _take_over(self, inherited: Inheritance) -> None:
         """Begin with the sockets of the process before; what nobody asks for is closed with it."""
-        self.listeners.inherited = inherited.sockets
+        self.serving.inherit(inherited.sockets)
         if self.admin is not None and self._config.settings.admin_address is not None:
             self.admin.inherited = inherited.sockets.pop(self._config.settings.admin_address, None)
         self.host.fresh_until = self._reactor.seconds() + FRESH_SECONDS
@@ -245,7 +199,7 @@ class ProxyService(Service):
         # With protobuf, for the state.
         from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
 
-        offer = offer_of(self._source, self.listeners, self.control, self.admin)
+        offer = offer_of(self._source, self.serving, self.control, self.admin)
         if offer is None:
             raise RefusedRequestError("only a process that began with a file can be replaced")
         upgrade = Upgrade(self._reactor, self.applier.state, *offer)
@@ -255,7 +209,7 @@ class ProxyService(Service):
             _log.error("the upgrade failed: {error}", error=str(error))
             raise RefusedRequestError(str(error)) from None
         _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
-        self.worker.sessions.grace_seconds = None
+        self.serving.outlive_deadlines()
         if self.control is not None:
             self.control.hand_over()
         # After the answer to whoever asked for it.
@@ -279,9 +233,9 @@ class ProxyService(Service):
         if self.control is not None:
             self.control.applied(request)
 
-    def _when_sessions_end(self) -> Deferred[None]:
+    def _when_traffic_ends(self) -> Deferred[None]:
         ended: Deferred[None] = Deferred()
-        self._sessions_ended.append(ended)
+        self._traffic_ended.append(ended)
         return ended
 
     def _stop_unasked(self, is_hard: bool) -> None:
@@ -305,14 +259,7 @@ class ProxyService(Service):
         from sozutw.process.control_plane import ControlPlane  # noqa: PLC0415  # with protobuf
 
         return ControlPlane(
-            self._reactor,
-            self._config.settings,
-            self.host,
-            self.applier,
-            self.worker,
-            self.certificates,
-            self.counts,
-            self.handed,
+            self._reactor, self._config.settings, self.host, self.serving, self.handed
         )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
@@ -321,45 +268,42 @@ class ProxyService(Service):
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
         return AdminService(
-            self._reactor, address, self.why_not_ready, self.counts.as_prometheus, self.handed
+            self._reactor, address, self.why_not_ready, self._metrics_text, self.handed
         )
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
         if self._stopped is not None:
             return "draining"
-        if not self.running:
+        if not self.running or not self._is_serving:
             return "starting"
-        configured = len(self.applier.listeners)
-        if configured and not self.listeners.acceptors:
-            return f"no listener is active, of {configured} that are configured"
-        return None
+        return self.serving.why_not_ready()
 
     def describe(self) -> str:
         """Say in a line what is served, and to how many."""
         schemes = {a: state.scheme.decode() for a, state in self.applier.listeners.items()}
-        where = ", ".join(f"{schemes[a]}://{a}" for a in self.listeners.acceptors)
+        where = ", ".join(f"{schemes[a]}://{a}" for a in self.serving.accepting)
         left = self.count_connections()
         clients = "1 client" if left == 1 else f"{left} clients"
         return f"{clients} at {where}" if where else f"{clients}; no listener is active"
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""
-        return len(self.worker.sessions)
-
-    def give_to(self, uid: int, gid: int) -> None:
-        """Let a user have our files, before this process is that user; raises OSError."""
-        self.access_log.give_to(uid, gid)
-        if self.control is not None:
-            self.control.give_to(uid, gid)
+        return self.serving.count_connections()
 
     def tell_connections(self) -> str:
         """Tell how many clients are connected, and what they do."""
-        return count_now(self.worker.sessions.sessions(), self._reactor.seconds()).words
+        return self.serving.tell_connections()
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have our files, before this process is that user; raises OSError."""
+        self.serving.give_to(uid, gid)
+        if self.control is not None:
+            self.control.give_to(uid, gid)
 
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
-        self.access_log.reopen()
+        self.serving.reopen_logs()
         if self.control is not None:
             self.control.reopen_logs()
 
@@ -371,6 +315,17 @@ class ProxyService(Service):
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
         self._stdout.write(self.counts.as_json().encode() + b"\n")
+
+
+def _make_serving(config: Config, reactor: Any, handed: HandedSockets) -> Serving:
+    """Return what serves clients: this process, or workers."""
+    settings = config.settings
+    listeners = len(config.listeners) + len(config.https_listeners)
+    if settings.worker_count == 0:
+        return Traffic(settings, reactor, listeners, handed)
+    from sozutw.process.workers.traffic import WorkersTraffic  # noqa: PLC0415  # with protobuf
+
+    return WorkersTraffic(settings, reactor, handed)
 
 
 def _tell_lost(lines: int) -> None:

@@ -20,6 +20,7 @@ from sozutw.control.changes.apply import Applier, Outcome
 from sozutw.control.changes.happenings import happening_of
 from sozutw.control.changes.reload import Difference
 from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
+from sozutw.control.crew import Crew
 from sozutw.control.desk import Tell
 from sozutw.control.events import MAIN, Events
 from sozutw.control.host import Host
@@ -56,12 +57,14 @@ class Changes:
         self,
         applier: Applier,
         host: Host,
+        crew: Crew,
         events: Events,
         counts: RequestCounts,
         clock: IReactorTime,
     ) -> None:
         self._applier = applier
         self._host = host
+        self._crew = crew
         self._events = events
         self._counts = counts
         self._turn = DeferredLock()
@@ -123,6 +126,9 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
         deque(self._changed([order]), maxlen=0)
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(APPLIED + _doubts([*warnings_of(message), *self._missed_by([order])]))
 
     @inlineCallbacks
@@ -135,6 +141,9 @@ class Changes:
             return failure(f"{REFUSED}{error}; none is applied")
         yield self._cooperator.coiterate(self._changed(orders))
         warnings += self._missed_by(orders)
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
@@ -153,6 +162,9 @@ class Changes:
         self._events.publish(pb.STATE_LOADED, origin=MAIN)
         if outcome.applied:
             self.on_change()
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(
             f"Successfully loaded state from path {path}, {outcome.applied} ok messages, "
             f"{len(outcome.refused)} errors{details(outcome)}"
@@ -208,6 +220,9 @@ class Changes:
         response: pb.Response = yield self._slowly.run(
             _told_changes(difference.requests, "changed")
         )
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         count = len(difference.requests)
         response.message = f"Successfully loaded the config: {count} ok, 0 errors"
         if waiting:
@@ -247,6 +262,12 @@ class Changes:
             if happening is not None:
                 self._events.publish(happening.kind, **happening.about)
                 yield
+
+
+def _missed(faults: list[str]) -> pb.Response:
+    """Say which workers have not got what is in force."""
+    text = "the main process has applied it, and not every worker has"
+    return failure("\n".join([text, *faults]))
 
 
 def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:

@@ -1561,10 +1561,12 @@ class SessionInfo(_message.Message):
     def __init__(self, token: _Optional[int] = ..., listener: _Optional[str] = ..., peer: _Optional[str] = ..., protocol: _Optional[str] = ..., age_seconds: _Optional[float] = ..., idle_seconds: _Optional[float] = ..., state: _Optional[str] = ..., cluster_id: _Optional[str] = ..., backend_id: _Optional[str] = ..., backend_address: _Optional[str] = ..., ulid: _Optional[str] = ...) -> None: ...
 
 class SessionInfos(_message.Message):
-    __slots__ = ["vec"]
+    __slots__ = ["total", "vec"]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     VEC_FIELD_NUMBER: _ClassVar[int]
+    total: int
     vec: _containers.RepeatedCompositeFieldContainer[SessionInfo]
-    def __init__(self, vec: _Optional[_Iterable[_Union[SessionInfo, _Mapping]]] = ...) -> None: ...
+    def __init__(self, vec: _Optional[_Iterable[_Union[SessionInfo, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
 
 class SetHealthCheck(_message.Message):
     __slots__ = ["cluster_id", "config"]

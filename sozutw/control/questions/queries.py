@@ -12,7 +12,6 @@ from typing import Any, Final
 from sozutw.config.model import FrontendRule, HttpsListener, ListenerKind
 from sozutw.config.requests import Request, UpdateListener
 from sozutw.config.state import ConfigView
-from sozutw.control.events import WORKER
 from sozutw.control.messages.translate import (
     frontend_message,
     health_check_message,
@@ -21,8 +20,7 @@ from sozutw.control.messages.translate import (
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.replies import ok
 from sozutw.control.slowly import SLICE, Steps
-from sozutw.sessions.manager import SessionManager
-from sozutw.sessions.tally import count
+from sozutw.sessions.tally import Tally
 
 PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,29 +38,25 @@ PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
 """What is told before the answer, by the field of the request; other questions have none."""
 
 
-def workers(pid: int, *, is_stopping: bool) -> pb.Response:
-    """Answer ListWorkers: the one process is its worker."""
-    infos = pb.WorkerInfos(vec=[_worker(pid, is_stopping=is_stopping)])
-    return ok("Successfully listed workers", workers=infos)
+def workers(infos: list[pb.WorkerInfo]) -> pb.Response:
+    """Answer ListWorkers."""
+    return ok("Successfully listed workers", workers=pb.WorkerInfos(vec=infos))
 
 
-def status(
-    pid: int, sessions: SessionManager, now: float, *, is_stopping: bool
-) -> Steps[pb.Response]:
+def status(infos: list[pb.WorkerInfo]) -> pb.Response:
     """Answer Status, and tell whom a stop that is under way waits for."""
-    info = _worker(pid, is_stopping=is_stopping)
     text = "Successfully collected the status of workers"
-    if is_stopping:
-        tally = yield from count(sessions.sessions(), now)
-        left = sessions.seconds_left()
-        info.drain.CopyFrom(pb.DrainState(**tally._asdict(), seconds_left=left))
-        text += f": stopping, {tally.awaited(left)}"
-    return ok(text, workers=pb.WorkerInfos(vec=[info]))
-
-
-def _worker(pid: int, *, is_stopping: bool) -> pb.WorkerInfo:
-    state = pb.STOPPING if is_stopping else pb.RUNNING
-    return pb.WorkerInfo(id=int(WORKER), pid=pid, run_state=state)
+    drains = [info.drain for info in infos if info.HasField("drain")]
+    if drains:
+        tally = Tally(
+            idle=sum(drain.idle for drain in drains),
+            exchange=sum(drain.exchange for drain in drains),
+            tunnel=sum(drain.tunnel for drain in drains),
+            closing=sum(drain.closing for drain in drains),
+            oldest_seconds=max(drain.oldest_seconds for drain in drains),
+        )
+        text += f": stopping, {tally.awaited(max(drain.seconds_left for drain in drains))}"
+    return ok(text, workers=pb.WorkerInfos(vec=infos))
 
 
 def listeners(state: ConfigView) -> pb.Response:
