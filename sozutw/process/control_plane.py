@@ -21,22 +21,17 @@ from sozutw.config.model import Settings
 from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.audit import AuditTrail
-from sozutw.control.changes.apply import Applier
 from sozutw.control.changes.autosave import AutomaticSave
 from sozutw.control.changes.changes import Changes, details
 from sozutw.control.changes.state_file import read_state, requests_in
 from sozutw.control.channel.server import CommandService
 from sozutw.control.events import Events
 from sozutw.control.messages.records import BadRecordError
-from sozutw.control.questions.explain import Explainer
 from sozutw.control.questions.metrics_verbs import MetricVerbs
 from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
-from sozutw.listen.certificates import Certificates
 from sozutw.listen.handed import HandedSockets
-from sozutw.process.assembly import Worker
-from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
 from sozutw.process.reload import FileReload
 from sozutw.process.writers import FileSink, StreamWriter

@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -12,13 +11,13 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from sozutw.config.model import Config, Settings
-from sozutw.config.settings_keys import WITHOUT_EFFECT
 from sozutw.config.state import RefusedRequestError
 from sozutw.process.configuration import Verdict, read_configuration
 from sozutw.process.live_settings import LiveSettings
 from sozutw.process.serving import Knobs
 
 T = TypeVar("T")
+
 
 class Source(NamedTuple):
     """Where a configuration comes from, to be read again, and who reads it then."""

@@ -6,8 +6,6 @@ then sessions, then the pool, then the access log, then the command socket with 
 then the admin address. (A MultiService would stop them all at once.)
 """
 
-import os
-import time
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +15,6 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from typing_extensions import override
 
-from sozutw.balancing.backends import ClusterState
 from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
@@ -26,24 +23,13 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.changes.apply import Applier
-from sozutw.listen.certificates import Certificates
+from sozutw.config.state import RefusedRequestError
 from sozutw.listen.handed import HandedSockets
-from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
-from sozutw.listen.listeners import ListenerService
-from sozutw.process.assembly import Worker
-from sozutw.process.counts import Counts
-from sozutw.process.draining import DrainReport
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
-from sozutw.process.reporting import AccessLog
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
-from sozutw.sessions.tally import count_now
-from sozutw.transport.dial import StreamDialler
-from sozutw.transport.names import Names
 
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService
