@@ -78,7 +78,11 @@ class SessionManager(Service):
         return self.drain()
 
     def drain(self) -> Deferred[None]:
-        """Take nothing new and finish what is under way; a second call only waits for the first."""
+        """
+        Admit nobody, and let each client go with its next answer; a second call only waits.
+
+        Who asks for nothing stays until the grace period is over.
+        """
         done: Deferred[None] = Deferred()
         if self._emptied is None:
             self.is_draining = True
@@ -98,7 +102,11 @@ class SessionManager(Service):
             session.connection.abort()
 
     def drain_of(self, listener: object) -> None:
-        """Let the clients of a listener that is gone finish what is under way, then go."""
+        """
+        Let the clients of a listener that is gone have one more answer, then go.
+
+        Nothing but their own patience bounds that: ``front_timeout`` between two requests.
+        """
         for session in list(self._admitted):
             if session.connection.came_in_at(listener):
                 session.connection.drain()
