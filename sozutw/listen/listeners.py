@@ -61,6 +61,11 @@ class ListenerService(Service):
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         return self.inherited.pop(address, None) or bind(address)
 
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+        while self.inherited:
+            self.inherited.popitem()[1].close()
+
     def descriptors(self) -> dict[InetAddress, int]:
         """Return the descriptor of each listening socket, to be handed over."""
         return {address: acceptor.fileno() for address, acceptor in self.acceptors.items()}

@@ -38,16 +38,21 @@ class Conversation:
 
     def close(self) -> None:
         """End it; whoever waits at the other end hears of it."""
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+        self.interrupt()
         self._sock.close()
 
+    def interrupt(self) -> None:
+        """Let whoever waits in it have an EOFError or OSError; for another thread than his."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def wait_for_the_end(self) -> None:
-        """Return when the other process has gone, however long that takes."""
+        """Return when the other process has gone, however long that takes, and close."""
         self._sock.settimeout(None)
         with suppress(OSError):
             while self._sock.recv(_READ_BYTES):
                 continue
+        self._sock.close()
 
     def offer(self, handover: Handover, descriptors: list[int]) -> None:
         """Send what is handed over, and the descriptors after it."""
@@ -67,6 +72,7 @@ class Conversation:
                 mark, some = self._descriptors()
                 descriptors += some
                 _demand(mark == b"+" and bool(some), "descriptors are missing")
+            _demand(len(descriptors) == handover.descriptors, "more descriptors came than told")
         except BaseException:
             for descriptor in descriptors:
                 os.close(descriptor)

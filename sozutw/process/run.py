@@ -1,7 +1,6 @@
 """The life of one process: the reactor is chosen, the services start, signals end them."""
 
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,9 @@ from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, begin_logging, make_observer
+from sozutw.process.pid_file import PidFiles
 from sozutw.process.signals import Signals, say_on_stderr
+from sozutw.process.succession import Succession
 from sozutw.process.tree import ProxyService, make_tree
 from sozutw.transport import reactor as our_reactor
 
@@ -41,6 +42,14 @@ def choose_reactor() -> Any:
     from twisted.internet import reactor  # noqa: PLC0415, TID251  # the import is the choice
 
     return reactor
+
+
+class CannotStartError(SystemExit):
+    """The end of a process that the world keeps from starting; ``why`` was told already."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(status)
+        self.why = why
 
 
 @implementer(IService)
@@ -68,6 +77,11 @@ class ProcessService(Service):
         proxy.host.stop_process = self._signals.stop
         proxy.leave = self._signals.leave
         self._say = say
+
+    @property
+    def succession(self) -> Succession:
+        """How the process is replaced."""
+        return self._proxy.succession
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -120,10 +134,10 @@ def told(say: Callable[[str], None] = say_on_stderr) -> Iterator[None]:
         yield
     except TooFewDescriptorsError as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_CONFIG) from None
+        raise CannotStartError(EX_CONFIG, str(error)) from None
     except (OSError, CannotListenError) as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_START) from None
+        raise CannotStartError(EX_START, str(error)) from None
 
 
 def calm_collector() -> None:
@@ -171,36 +185,21 @@ def run_in_foreground(
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
     service = make_process(config, reactor, source, inheritance)
     service.begin_logging()
-    pid_file = config.settings.pid_file_path
+    inherited_file = None if inheritance is None else inheritance.pid_file
+    pid_files = PidFiles([config.settings.pid_file_path, inherited_file])
+    service.succession.stayed = pid_files.restore
+    service.succession.pid_file = inherited_file
     # The port first: whoever finds it taken must not touch the pid file of its owner.
     service.privilegedStartService()
     if inheritance is not None:
         inheritance.ready()
         reactor.callWhenRunning(inheritance.served)
-    if pid_file:
-        write_pid_file(pid_file)
     try:
+        with told():
+            pid_files.write()
         service.startService()
         reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         started()
         reactor.run()
     finally:
-        if pid_file:
-            remove_pid_file(pid_file)
-
-
-def write_pid_file(path: str) -> None:
-    """Tell the world which process this is, or stop here and say why that cannot be."""
-    with told(), open(path, "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()}\n")
-
-
-def remove_pid_file(path: str) -> None:
-    """Take back what ``write_pid_file`` told, unless another process has written its own."""
-    try:
-        with open(path, encoding="ascii") as file:
-            told_of = file.read().strip()
-        if told_of == str(os.getpid()):
-            os.unlink(path)
-    except OSError as error:
-        say_on_stderr(f"pid_file_path: {error}")
+        pid_files.remove()

@@ -9,6 +9,7 @@ them all at once.)
 import os
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.config.state import ConfigState, RefusedRequestError
+from sozutw.config.state import ConfigState
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
@@ -37,6 +38,7 @@ from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
+from sozutw.process.succession import Succession
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
@@ -118,10 +120,10 @@ class ProxyService(Service):
         self.host.stop_process = self._stop_unasked
         self.host.when_sessions_end = self._when_sessions_end
         self.host.configured = self._configured
-        self.host.hand_over = self._hand_over
         self.leave: Callable[[], None] = self._leave_unasked
         """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()
+        self.succession = self._make_succession()
 
     @override
     def privilegedStartService(self) -> None:
@@ -139,6 +141,8 @@ class ProxyService(Service):
                 self.control.privilegedStartService()
                 if inherited is None:
                     self.control.load_saved_state()
+            if inherited is not None:
+                self.listeners.close_unused()
         except BaseException:
             self.listeners.stopService()
             if self.admin is not None:
@@ -162,6 +166,8 @@ class ProxyService(Service):
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
+        if self._inheritance is not None:
+            self._take_the_rest(self._inheritance)
         self.certificates.is_telling = True
 
     @override
@@ -188,10 +194,12 @@ class ProxyService(Service):
         self.watch.stopService()
         self.worker.health.stopService()
         self.listeners.stopService()
+        given_up = self.succession.give_up()
         yield self.worker.sessions.stopService()
         self.worker.connector.close_all()
         for waiting in self._sessions_ended:
             waiting.callback(None)
+        yield given_up
         if self.control is not None:
             yield self.control.stopService()
         if self.admin is not None:
@@ -205,35 +213,33 @@ class ProxyService(Service):
         if self.admin is not None and self._config.settings.admin_address is not None:
             self.admin.inherited = inherited.sockets.pop(self._config.settings.admin_address, None)
         self.host.fresh_until = self._reactor.seconds() + FRESH_SECONDS
-        control = self.control
-        if control is not None and inherited.command is not None:
-            if control.path == inherited.command_path:
-                control.adopt(inherited.command)
-            else:
-                inherited.command.close()
+        control, command = self.control, inherited.command
+        if control is not None and command is not None and control.path == inherited.command_path:
+            try:
+                control.adopt(command)
+            except OSError:
+                # Somebody has removed its file: nobody can connect there, and it is made anew.
+                command.close()
+            inherited.command = None
 
-    @inlineCallbacks
-    def _hand_over(self) -> Generator["Deferred[int]", int, int]:
-        """Start a process that takes over; once it serves, take nobody new, and see all out."""
-        # With protobuf, for the state.
-        from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
+    def _take_the_rest(self, inherited: Inheritance) -> None:
+        """Remove what the process before had for itself alone, and finish what it had begun."""
+        if inherited.command is not None and inherited.command_path is not None:
+            # The configuration names another command socket now.
+            from sozutw.control.channel.socket_file import SocketFile  # noqa: PLC0415  # seldom
 
-        offer = offer_of(self._source, self.listeners, self.control, self.admin)
-        if offer is None:
-            raise RefusedRequestError("only a process that began with a file can be replaced")
-        upgrade = Upgrade(self._reactor, self.applier.state, *offer)
-        try:
-            pid = yield upgrade.run()
-        except UpgradeFailedError as error:
-            _log.error("the upgrade failed: {error}", error=str(error))
-            raise RefusedRequestError(str(error)) from None
-        _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
-        self.worker.sessions.grace_seconds = None
+            with suppress(OSError):
+                SocketFile(inherited.command_path, inherited.command).remove()
+            inherited.command.close()
+            inherited.command = None
         if self.control is not None:
-            self.control.hand_over()
-        # After the answer to whoever asked for it.
-        self._reactor.callLater(0, self.leave)
-        return pid
+            self.control.save_soon()
+        self._inheritance = None
+
+    def _leave_to_another(self) -> None:
+        """Another process serves: nothing but the clients themselves bounds how long they stay."""
+        self.worker.sessions.grace_seconds = None
+        self.leave()
 
     def _leave_unasked(self) -> None:
         self.stop_softly()
@@ -271,6 +277,19 @@ class ProxyService(Service):
         self.watch.stopService()
         self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
         self.watch.startService()
+
+    def _make_succession(self) -> Succession:
+        succession = Succession(
+            self._reactor,
+            self._source,
+            self.applier.state,
+            self.listeners,
+            self.host,
+            self._leave_to_another,
+        )
+        succession.control, succession.admin = self.control, self.admin
+        self.host.hand_over = succession.hand_over
+        return succession
 
     def _make_control(self) -> "ControlPlane | None":
         if self._config.settings.command_socket is None:
