@@ -5,6 +5,7 @@ The new one is given the listening sockets, the command socket and the state. Un
 serves with them, this process is in charge, and serves; whatever goes wrong before leaves it so.
 """
 
+import atexit
 import os
 import socket
 import subprocess
@@ -192,6 +193,7 @@ class Upgrade:
             raise UpgradeFailedError(_why(error, status)) from None
         # Not closed: its end, with this process, tells the new one that it is alone.
         _KEPT.append((conversation, process))
+        atexit.register(conversation.close)
         # It may end before this process does, and must not stay behind as a zombie.
         threading.Thread(target=process.wait, daemon=True).start()
         return process.pid
