@@ -140,6 +140,7 @@ def _agree(conversation: Conversation) -> None:
         conversation.hear("take")
     except (HandoverError, OSError, EOFError) as error:
         say_on_stderr(f"sozutw does not take over: {error}")
+        conversation.close()
         raise SystemExit(EX_START) from None
 
 

@@ -39,6 +39,9 @@ class PlayedHost:
         self.places = 0
         self.stops: list[bool] = []
         self.stopped: Deferred[None] = Deferred()
+        self.is_fresh = False
+        self.upgraded: int | str = 4343
+        """The id of the process that took over, or why none did."""
         self.held: Deferred[None] | None = None
         """What a thread waits for, if it is to take a while."""
 
@@ -66,6 +69,11 @@ class PlayedHost:
     def stop(self, *, is_hard: bool) -> "Deferred[None]":
         self.stops.append(is_hard)
         return self.stopped
+
+    def upgrade(self) -> "Deferred[int]":
+        if isinstance(self.upgraded, str):
+            return fail(RefusedRequestError(self.upgraded))
+        return succeed(self.upgraded)
 
     def in_thread(self, do: Callable[[], T]) -> "Deferred[T]":
         if self.held is not None:
