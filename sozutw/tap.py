@@ -10,8 +10,10 @@ from typing_extensions import override
 from sozutw.config.model import Config
 from sozutw.process.configuration import EX_CONFIG, read_configuration
 from sozutw.process.host import Source
+from sozutw.process.pid_file import PidFiles
 from sozutw.process.run import choose_reactor, make_process
 from sozutw.process.signals import say_on_stderr
+from sozutw.process.succession import Succession
 
 # twistd's own default, which no operator chose: two proxies started in one folder would clash.
 _DEFAULT_PID_FILE = "twistd.pid"
@@ -94,10 +96,25 @@ def makeService(options: Options) -> IService:
     assert config is not None, "postOptions comes before makeService"
     path = os.path.abspath(os.fspath(options["config"]))  # links stay
     twistd: Any = options.parent or {}
-    service: IService = make_process(
+    service = make_process(
         config,
         choose_reactor(),
         Source(path, bool(options["skip-unsupported"]), twistd.get("uid")),
         logs=not options.has_twistds_log,
     )
-    return service
+    if twistd.get("pidfile"):
+        _let_pid_file_go_over(service.succession, twistd)
+    made: IService = service
+    return made
+
+
+def _let_pid_file_go_over(succession: Succession, twistd: Any) -> None:
+    """
+    Let a process that takes over write its id into twistd's file, and keep the file.
+
+    twistd removes it when it ends, whatever it holds by then.
+    """
+    path = twistd["pidfile"]
+    succession.pid_file = path
+    succession.stayed = lambda: PidFiles([path]).restore()
+    succession.replaced = lambda: twistd.update(pidfile="")

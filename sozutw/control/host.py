@@ -18,12 +18,11 @@ class Host(Protocol):
     """The file that it was started with; empty if there was none."""
 
     is_stopping: bool
+    """Whether its end has begun: nobody new is accepted, and nothing is configured any more."""
 
     @property
     def is_fresh(self) -> bool:
         """Whether this process has taken over from another a moment ago."""
-
-    """Whether its end has begun: nobody new is accepted, and nothing is configured any more."""
 
     def read_configuration(self, path: str) -> "Deferred[Config]":
         """Read and judge a file; fails with RefusedRequestError, each problem on a line."""

@@ -69,6 +69,11 @@ class ListenerService(Service):
         inherited = self.inherited.pop(address, None)
         return inherited or self._handed.take(address) or bind(address)
 
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+        while self.inherited:
+            self.inherited.popitem()[1].close()
+
     def descriptors(self) -> dict[InetAddress, int]:
         """Return the descriptor of each listening socket, to be handed over."""
         return {address: acceptor.fileno() for address, acceptor in self.acceptors.items()}

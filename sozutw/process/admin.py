@@ -116,6 +116,11 @@ class AdminService(Service):
         """The listening socket, to be handed over; -1 if there is none."""
         return -1 if self._acceptor is None else self._acceptor.fileno()
 
+    def hand_over(self) -> None:
+        """Another process answers at the address now: take nobody new."""
+        if self._acceptor is not None:
+            self._acceptor.pause()
+
     def has_room(self) -> bool:
         """Whether one more connection may be served now."""
         return len(self._channels) < CONNECTIONS_MAX

@@ -130,13 +130,18 @@ class ControlPlane(Service):
         """The command socket, to be handed over; -1 if there is none."""
         return -1 if self._service is None else self._service.descriptor
 
+    def save_soon(self) -> None:
+        """Save the state as if it had changed: the process before may have left that undone."""
+        self._autosave.changed()
+
     def adopt(self, sock: socket.socket) -> None:
         """Answer on a command socket that another process has made; raises OSError."""
         assert self._service is not None
         self._service.adopt(sock)
 
     def hand_over(self) -> None:
-        """Another process answers on the command socket now."""
+        """Another process answers on the command socket now, and saves the state."""
+        self._autosave.give_up()
         if self._service is not None:
             self._service.hand_over()
 

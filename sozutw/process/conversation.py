@@ -38,9 +38,13 @@ class Conversation:
 
     def close(self) -> None:
         """End it; whoever waits at the other end hears of it."""
+        self.interrupt()
+        self._sock.close()
+
+    def interrupt(self) -> None:
+        """Let whoever waits in it have an EOFError or OSError; for another thread than his."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
 
     def wait_for_the_end(self) -> None:
         """Return when the other process has gone, however long that takes, and close."""
@@ -68,6 +72,7 @@ class Conversation:
                 mark, some = self._descriptors()
                 descriptors += some
                 _demand(mark == b"+" and bool(some), "descriptors are missing")
+            _demand(len(descriptors) == handover.descriptors, "more descriptors came than told")
         except BaseException:
             for descriptor in descriptors:
                 os.close(descriptor)

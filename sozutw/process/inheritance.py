@@ -22,6 +22,8 @@ class Inheritance:
     """Listening sockets; one is taken out when it is used."""
     command_path: str | None = None
     command: socket.socket | None = None
+    pid_file: str | None = None
+    """One to keep beside the one that the configuration names."""
     ready: Callable[[], None] = _nothing
     """Called when all is bound and loaded; serving begins when it returns."""
     served: Callable[[], None] = _nothing

@@ -1,7 +1,6 @@
 """The life of one process: the reactor is chosen, the services start, signals end them."""
 
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -24,8 +24,10 @@ from sozutw.process.inheritance import Inheritance
 from sozutw.process.itself import name_itself, pin_itself
 from sozutw.process.log import LineObserver, begin_logging, make_observer
 from sozutw.process.notify import LifeSigns, Notifier, take_notifier
+from sozutw.process.pid_file import PidFiles
 from sozutw.process.privileges import Account, account_of, become
 from sozutw.process.signals import Signals, say_on_stderr
+from sozutw.process.succession import Succession
 from sozutw.process.tree import ProxyService, make_tree
 from sozutw.process.writers import StreamWriter
 from sozutw.transport import reactor as our_reactor
@@ -46,6 +48,14 @@ def choose_reactor() -> Any:
     from twisted.internet import reactor  # noqa: PLC0415, TID251  # the import is the choice
 
     return reactor
+
+
+class CannotStartError(SystemExit):
+    """The end of a process that the world keeps from starting; ``why`` was told already."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(status)
+        self.why = why
 
 
 @implementer(IService)
@@ -80,9 +90,17 @@ class ProcessService(Service):
         proxy.host.reload_begun = self._life.reload_begun
         proxy.host.reload_ended = self._life.reload_ended
         proxy.stop_begun = self._life.stop_begun
+        proxy.serves = self._serves
+        proxy.failed = self._failed
+        self._failure: Failure | None = None
         self._say = say
         self._account = account
         self._is_pinned = is_pinned
+
+    @property
+    def succession(self) -> Succession:
+        """How the process is replaced."""
+        return self._proxy.succession
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -107,6 +125,9 @@ class ProcessService(Service):
     @override
     def startService(self) -> None:
         super().startService()
+        # The reactor installs its own answers as it starts; ours replace them just after.
+        self._reactor.callWhenRunning(self._signals.install)
+        self._reactor.callWhenRunning(calm_collector)
         with told(self._say):
             if self._is_pinned:
                 pin_itself()
@@ -114,11 +135,32 @@ class ProcessService(Service):
             # From here on it may open no more than this user may; clients are served after it.
             if self._account is not None:
                 self._become(self._account)
-        # The reactor installs its own answers as it starts; ours replace them just after.
-        self._reactor.callWhenRunning(self._signals.install)
-        self._reactor.callWhenRunning(calm_collector)
-        # Last: whoever is told that it is ready may send clients, or a signal.
+
+    def inherit(self, inheritance: Inheritance, pid_files: PidFiles) -> None:
+        """Let the process before know how far this one has come; only its word lets it serve."""
+
+        def agree() -> None:
+            inheritance.ready()
+            with told(self._say):
+                pid_files.write()
+            self._reactor.callWhenRunning(inheritance.served)
+
+        self._proxy.could_serve = agree
+
+    def _serves(self) -> None:
+        # Whoever is told that it is ready may send clients, or a signal.
         self._reactor.callWhenRunning(self._life.ready)
+
+    def _failed(self, failure: Failure) -> None:
+        """It will never serve: end, and let ``raise_failure`` tell why."""
+        self._failure = failure
+        self._signals.stop(is_hard=True)
+
+    def raise_failure(self) -> None:
+        """Raise what kept the process from serving, if something did."""
+        if self._failure is not None:
+            with told(self._say):
+                self._failure.raiseException()
 
     def _become(self, account: Account) -> None:
         uid, gid, _name = account
@@ -159,10 +201,10 @@ def told(say: Callable[[str], None] = say_on_stderr) -> Iterator[None]:
         yield
     except TooFewDescriptorsError as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_CONFIG) from None
+        raise CannotStartError(EX_CONFIG, str(error)) from None
     except (OSError, CannotListenError) as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_START) from None
+        raise CannotStartError(EX_START, str(error)) from None
 
 
 def calm_collector() -> None:
@@ -222,38 +264,22 @@ def run_in_foreground(
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
     service = make_process(config, reactor, source, inheritance)
     service.begin_logging()
-    pid_file = config.settings.pid_file_path
+    inherited_file = None if inheritance is None else inheritance.pid_file
+    pid_files = PidFiles([config.settings.pid_file_path, inherited_file])
+    service.succession.stayed = pid_files.restore
+    service.succession.pid_file = inherited_file
     # The port first: whoever finds it taken must not touch the pid file of its owner.
     service.privilegedStartService()
-    if inheritance is not None:
-        inheritance.ready()
-        reactor.callWhenRunning(inheritance.served)
-    if pid_file:
-        write_pid_file(pid_file)
     try:
+        if inheritance is None:
+            with told():
+                pid_files.write()
+        else:
+            service.inherit(inheritance, pid_files)
         service.startService()
         reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         started()
         reactor.run()
+        service.raise_failure()
     finally:
-        if pid_file:
-            remove_pid_file(pid_file)
-
-
-def write_pid_file(path: str) -> None:
-    """Tell the world which process this is, or stop here and say why that cannot be."""
-    # A link could lead root to any file, if its folder is another's.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with told(), open(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()}\n")
-
-
-def remove_pid_file(path: str) -> None:
-    """Take back what ``write_pid_file`` told, unless another process has written its own."""
-    try:
-        with open(path, encoding="ascii") as file:
-            told_of = file.read().strip()
-        if told_of == str(os.getpid()):
-            os.unlink(path)
-    except OSError as error:
-        say_on_stderr(f"pid_file_path: {error}")
+        pid_files.remove()

@@ -5,13 +5,13 @@ What serves clients, as the tree of a process sees it: the process itself, or it
 """
 
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
-from sozutw.config.model import InetAddress
+from sozutw.config.model import InetAddress, Settings
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.render import Reports
@@ -43,6 +43,12 @@ class Serving(Protocol):
 
     def inherit(self, sockets: dict[InetAddress, socket.socket]) -> None:
         """Begin with sockets that another process has opened; one is taken out when it is used."""
+
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+
+    def settings_of(self, current: Callable[[], Settings]) -> None:
+        """Know where to look for the settings that hold."""
 
     def start(self) -> "Deferred[None]":
         """Begin, and fire when clients could be served; raises OSError, or fails."""

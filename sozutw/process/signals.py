@@ -139,9 +139,12 @@ class Signals:
             self._stop_now()
 
     def leave(self) -> None:
-        """Another process serves in our place: end when the last client has, with no deadline."""
+        """
+        Another process serves in our place: end when the last client has, with no deadline.
+
+        Who asks for an end after that sets one.
+        """
         if self._stop_asked == self._stop_softly:
-            self._stop_asked = self._stop_now
             self._proxy.stop_softly().addCallbacks(self._softly_stopped, self._soft_stop_failed)
 
     def _come_early(self, number: int, _frame: FrameType | None) -> None:

@@ -9,12 +9,14 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
 from sozutw.config.addresses import parse_socket_address
 from sozutw.config.model import Config
 from sozutw.config.requests import (
     AddCertificate,
+    AddHttpsListener,
     ReplaceDefaultCertificate,
     Request,
 )
@@ -26,7 +28,12 @@ from sozutw.process.configuration import EX_CONFIG, read_configuration
 from sozutw.process.conversation import Conversation
 from sozutw.process.host import Source
 from sozutw.process.inheritance import Inheritance
-from sozutw.process.run import EX_START, choose_reactor, run_in_foreground
+from sozutw.process.run import (
+    EX_START,
+    CannotStartError,
+    choose_reactor,
+    run_in_foreground,
+)
 from sozutw.process.signals import say_on_stderr
 from sozutw.wire.handover import Handover, HandoverError, Word
 
@@ -55,8 +62,12 @@ def main(arguments: list[str]) -> int:
         run_in_foreground(config, choose_reactor(), source=source, inheritance=inheritance)
     except RefusedRequestError as error:
         # Before the word "ready": the old process goes on.
+        say_on_stderr(f"sozutw cannot take over: {error}")
         _refuse(conversation, str(error))
         return EX_CONFIG
+    except CannotStartError as error:
+        _refuse(conversation, error.why)
+        raise
     return 0
 
 
@@ -84,7 +95,10 @@ def _taken(handover: Handover, descriptors: list[int]) -> tuple[Config, Inherita
     if admin is not None and handover.admin is not None:
         sockets[parse_socket_address(handover.admin)] = admin
     requests += _renewed(verdict.config, requests)
-    return verdict.config, Inheritance(requests, sockets, handover.command_socket, command)
+    inheritance = Inheritance(
+        requests, sockets, handover.command_socket, command, handover.pid_file
+    )
+    return verdict.config, inheritance
 
 
 def _renewed(config: Config, requests: list[Request]) -> list[Request]:
@@ -94,8 +108,15 @@ def _renewed(config: Config, requests: list[Request]) -> list[Request]:
         for request in requests
         if isinstance(request, AddCertificate)
     }
+    listening = {
+        request.listener.http.address
+        for request in requests
+        if isinstance(request, AddHttpsListener)
+    }
     renewed: list[Request] = []
     for watched in config.watched:
+        if watched.address not in listening:
+            continue  # The file names a listener that is not in force.
         if watched.is_default:
             renewed.append(ReplaceDefaultCertificate(watched.address, watched.certificate))
         elif (watched.address, watched.certificate) not in held:
@@ -125,7 +146,8 @@ def _agree(conversation: Conversation) -> None:
 
 def _serve(conversation: Conversation) -> None:
     """Say that this process serves; the other one may go."""
-    conversation.say(Word("taken", os.getpid()))
+    with suppress(OSError):  # It has gone already: then this one is alone.
+        conversation.say(Word("taken", os.getpid()))
     threading.Thread(target=conversation.wait_for_the_end, daemon=True).start()
 
 

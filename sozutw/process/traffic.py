@@ -154,6 +154,13 @@ class Traffic:
         """Begin with sockets that another process has opened; one is taken out when it is used."""
         self.listeners.inherited = sockets
 
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+        self.listeners.close_unused()
+
+    def settings_of(self, current: Callable[[], Settings]) -> None:
+        """It has been told them already."""
+
     def count_connections(self) -> int:
         """Return how many clients are connected."""
         return len(self.worker.sessions)

@@ -1,18 +1,20 @@
 """
 Which services a process has, and in which order they stop: the one place that puts all together.
 
-Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the access log, then the command socket with its audit trail,
-then the admin address. (A MultiService would stop them all at once.)
+Starting goes up the list and stopping goes down it, each waiting for the one before: what serves
+clients (listeners, sessions, the pool, the access log; or the workers), then the command socket
+with its audit trail, then the admin address. (A MultiService would stop them all at once.)
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from typing_extensions import override
 
 from sozutw.config.model import Config, InetAddress
@@ -23,11 +25,16 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.config.state import RefusedRequestError
+from sozutw.control.slowly import Slowly
 from sozutw.listen.handed import HandedSockets
+from sozutw.metrics.merge import merged
+from sozutw.metrics.render import Reports
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
+from sozutw.process.serving import Serving
+from sozutw.process.succession import Succession
+from sozutw.process.traffic import Traffic
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 
@@ -41,8 +48,18 @@ FRESH_SECONDS: Final = 60.0
 """For so long a process counts as new that has taken over from another."""
 
 
+def _nothing() -> None:
+    """Nobody has bound it."""
+
+
 class ProxyService(Service):
-    """A whole proxy in one process."""
+    """
+    A whole proxy: the process that is told what to do, and what serves clients by it.
+
+    ``could_serve`` is called when all is ready, before the first client is taken, and may raise
+    what ends the process; ``serves`` after it. ``failed`` hears what kept it from serving, unless
+    ``startService`` raises that itself.
+    """
 
     def __init__(
         self,
@@ -72,7 +89,12 @@ class ProxyService(Service):
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
         self._is_serving = False
-        self.stop_begun: Callable[[], None] = lambda: None
+        self._is_starting = False
+        self._failure: Failure | None = None
+        self.could_serve: Callable[[], None] = _nothing
+        self.serves: Callable[[], None] = _nothing
+        self.failed: Callable[[Failure], None] = self._failed_unasked
+        self.stop_begun: Callable[[], None] = _nothing
         """Called when the process begins to stop."""
         self._traffic_ended: list[Deferred[None]] = []
         self.host = ProcessHost(reactor, settings, self.serving.knobs, source)
@@ -80,10 +102,13 @@ class ProxyService(Service):
         self.host.stop_process = self._stop_unasked
         self.host.when_sessions_end = self._when_traffic_ends
         self.host.configured = self._configured
-        self.host.hand_over = self._hand_over
+        self.serving.settings_of(lambda: self.host.live.current)
         self.leave: Callable[[], None] = self._leave_unasked
         """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()
+        self.succession = self._make_succession()
+
+    # It starts.
 
     @override
     def privilegedStartService(self) -> None:
@@ -94,14 +119,15 @@ class ProxyService(Service):
         if self.admin is not None:
             self.admin.privilegedStartService()
         try:
-            requests = requests_of(self._config) if inherited is None else inherited.requests
-            self.applier.apply(*requests)
-            if self.control is not None:
-                # Last of what can fail: no socket file is to tell of a process that never was.
-                self.control.privilegedStartService()
-                if inherited is None:
-                    self.control.load_saved_state()
-            self._let_go_of_sockets()
+            with self.serving.bound():
+                requests = requests_of(self._config) if inherited is None else inherited.requests
+                self.applier.apply(*requests)
+                if self.control is not None:
+                    # Last of what can fail: no socket file is to tell of a process that never was.
+                    self.control.privilegedStartService()
+                    if inherited is None:
+                        self.control.load_saved_state()
+                self._let_go_of_sockets()
         except BaseException:
             self.handed.close()
             if self.admin is not None:
@@ -110,6 +136,7 @@ class ProxyService(Service):
 
     def _let_go_of_sockets(self) -> None:
         """Close sockets that nobody wants: who connects there would wait for ever."""
+        self.serving.close_unused()
         unasked = self.handed.close_unasked(kept=self.applier.listeners)
         if unasked:
             _log.warn(
@@ -121,17 +148,37 @@ class ProxyService(Service):
     @override
     def startService(self) -> None:
         super().startService()
-        self.serving.start().addCallbacks(self._could_serve, self._could_not_serve)
+        self._is_starting = True
+        started = self.serving.start()
+        started.addCallback(self._started).addErrback(self._not_started)
+        self._is_starting = False
+        if self._failure is not None:
+            self._failure.raiseException()
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
+        if self._inheritance is not None:
+            self._take_the_rest(self._inheritance)
 
-    def _could_serve(self, _started: None) -> None:
+    def _started(self, _result: None) -> None:
+        if self._stopped is not None:
+            return
+        self.could_serve()
         self._is_serving = True
         self.serving.serve()
-        self.ready()
+        self.serves()
+
+    def _not_started(self, failure: Failure) -> None:
+        self._failure = failure
+        if not self._is_starting:
+            self.failed(failure)
+
+    def _failed_unasked(self, failure: Failure) -> None:
+        _log.failure("it could not start", failure=failure)
+
+    # It stops.
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -156,15 +203,30 @@ class ProxyService(Service):
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
+        given_up = self.succession.give_up()
         self.handed.close()
         yield self.serving.stop()
         for waiting in self._traffic_ended:
             waiting.callback(None)
+        yield given_up
         if self.control is not None:
             yield self.control.stopService()
         if self.admin is not None:
             yield self.admin.stopService()
         yield self._stdout.close()
+
+    def _when_traffic_ends(self) -> Deferred[None]:
+        ended: Deferred[None] = Deferred()
+        self._traffic_ended.append(ended)
+        return ended
+
+    def _stop_unasked(self, is_hard: bool) -> None:
+        """Stop where nobody looks after the process."""
+        self.stop_softly()
+        if is_hard:
+            self.stop_now()
+
+    # It takes over, and is replaced.
 
     def _take_over(self, inherited: Inheritance) -> None:
         """Begin with the sockets of the process before; what nobody asks for is closed with it."""
@@ -172,38 +234,52 @@ class ProxyService(Service):
         if self.admin is not None and self._config.settings.admin_address is not None:
             self.admin.inherited = inherited.sockets.pop(self._config.settings.admin_address, None)
         self.host.fresh_until = self._reactor.seconds() + FRESH_SECONDS
-        control = self.control
-        if control is not None and inherited.command is not None:
-            if control.path == inherited.command_path:
-                control.adopt(inherited.command)
-            else:
-                inherited.command.close()
+        control, command = self.control, inherited.command
+        if control is not None and command is not None and control.path == inherited.command_path:
+            try:
+                control.adopt(command)
+            except OSError:
+                # Somebody has removed its file: nobody can connect there, and it is made anew.
+                command.close()
+            inherited.command = None
 
-    @inlineCallbacks
-    def _hand_over(self) -> Generator["Deferred[int]", int, int]:
-        """Start a process that takes over; once it serves, take nobody new, and see all out."""
-        # With protobuf, for the state.
-        from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
+    def _take_the_rest(self, inherited: Inheritance) -> None:
+        """Remove what the process before had for itself alone, and finish what it had begun."""
+        if inherited.command is not None and inherited.command_path is not None:
+            # The configuration names another command socket now.
+            from sozutw.control.channel.socket_file import SocketFile  # noqa: PLC0415  # seldom
 
-        offer = offer_of(self._source, self.serving, self.control, self.admin)
-        if offer is None:
-            raise RefusedRequestError("only a process that began with a file can be replaced")
-        upgrade = Upgrade(self._reactor, self.applier.state, *offer)
-        try:
-            pid = yield upgrade.run()
-        except UpgradeFailedError as error:
-            _log.error("the upgrade failed: {error}", error=str(error))
-            raise RefusedRequestError(str(error)) from None
-        _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
-        self.serving.outlive_deadlines()
+            with suppress(OSError):
+                SocketFile(inherited.command_path, inherited.command).remove()
+            inherited.command.close()
+            inherited.command = None
         if self.control is not None:
-            self.control.hand_over()
-        # After the answer to whoever asked for it.
-        self._reactor.callLater(0, self.leave)
-        return pid
+            self.control.save_soon()
+        self._inheritance = None
+
+    def _leave_to_another(self) -> None:
+        """Another process serves: nothing but the clients themselves bounds how long they stay."""
+        self.serving.outlive_deadlines()
+        self.leave()
 
     def _leave_unasked(self) -> None:
         self.stop_softly()
+
+    def _make_succession(self) -> Succession:
+        succession = Succession(
+            self._reactor,
+            self._source,
+            self.applier.state,
+            self.serving,
+            self.host,
+            self._leave_to_another,
+        )
+        succession.control, succession.admin = self.control, self.admin
+        succession.handed = self.handed
+        self.host.hand_over = succession.hand_over
+        return succession
+
+    # What comes of itself.
 
     def _renewed(self, renewed: Renewed) -> None:
         """Files hold another certificate than before: the next handshake sees it."""
@@ -219,17 +295,6 @@ class ProxyService(Service):
         if self.control is not None:
             self.control.applied(request)
 
-    def _when_traffic_ends(self) -> Deferred[None]:
-        ended: Deferred[None] = Deferred()
-        self._traffic_ended.append(ended)
-        return ended
-
-    def _stop_unasked(self, is_hard: bool) -> None:
-        """Stop where nobody looks after the process."""
-        self.stop_softly()
-        if is_hard:
-            self.stop_now()
-
     def _configured(self, config: Config) -> None:
         """Another file is in force: watch the files that it names."""
         if self.host.is_stopping:
@@ -238,6 +303,8 @@ class ProxyService(Service):
         self.watch.stopService()
         self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
         self.watch.startService()
+
+    # Its parts.
 
     def _make_control(self) -> "ControlPlane | None":
         if self._config.settings.command_socket is None:
@@ -256,6 +323,8 @@ class ProxyService(Service):
         return AdminService(
             self._reactor, address, self.why_not_ready, self._metrics_text, self.handed
         )
+
+    # What is told of it.
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
@@ -281,6 +350,24 @@ class ProxyService(Service):
         """Tell how many clients are connected, and what they do."""
         return self.serving.tell_connections()
 
+    def report_counters(self) -> None:
+        """Write all counters to descriptor 1, as one line of JSON."""
+        self._all_counters().addCallback(self._write_counters)
+
+    def _write_counters(self, reports: Reports) -> None:
+        self._stdout.write(as_json(*reports).encode() + b"\n")
+
+    def _metrics_text(self) -> "Deferred[Iterator[bytes]]":
+        return self._all_counters().addCallback(as_prometheus)
+
+    def _all_counters(self) -> "Deferred[Reports]":
+        """Return the counters of all workers as those of one."""
+        slowly = Slowly(self._reactor)
+        gathered = self.serving.gather()
+        return gathered.addCallback(lambda told: slowly.run(merged(list(told.values()))))
+
+    # What it is asked to do.
+
     def give_to(self, uid: int, gid: int) -> None:
         """Let a user have our files, before this process is that user; raises OSError."""
         self.serving.give_to(uid, gid)
@@ -298,16 +385,12 @@ class ProxyService(Service):
         if self.control is not None and not self.host.is_stopping:
             self.control.reload()
 
-    def report_counters(self) -> None:
-        """Write all counters to descriptor 1, as one line of JSON."""
-        self._stdout.write(self.counts.as_json().encode() + b"\n")
-
 
 def _make_serving(config: Config, reactor: Any, handed: HandedSockets) -> Serving:
     """Return what serves clients: this process, or workers."""
     settings = config.settings
-    listeners = len(config.listeners) + len(config.https_listeners)
     if settings.worker_count == 0:
+        listeners = len(config.listeners) + len(config.https_listeners)
         return Traffic(settings, reactor, listeners, handed)
     from sozutw.process.workers.traffic import WorkersTraffic  # noqa: PLC0415  # with protobuf
 

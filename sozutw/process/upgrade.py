@@ -5,17 +5,18 @@ The new one is given the listening sockets, the command socket and the state. Un
 serves with them, this process is in charge, and serves; whatever goes wrong before leaves it so.
 """
 
+import atexit
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from sozutw.config.dump import dump
@@ -33,7 +34,7 @@ STEP_SECONDS_MAX: Final = 60.0
 _END_SECONDS: Final = 5.0
 """How long a new process that failed is waited for before it is killed."""
 
-_log = Logger()
+_STOPPING: Final = "this process was told to stop meanwhile"
 
 
 class UpgradeFailedError(Exception):
@@ -46,7 +47,8 @@ Command = Callable[[int], list[str]]
 
 def command_of(descriptor: int) -> list[str]:
     """Return how the new process is started: by the interpreter that runs this one."""
-    return [sys.executable, "-m", "sozutw.process.takeover", str(descriptor)]
+    # -P: what lies in the working directory is not taken for our modules.
+    return [sys.executable, "-P", "-m", "sozutw.process.takeover", str(descriptor)]
 
 
 class Listening(Protocol):
@@ -79,7 +81,11 @@ class Addressed(Listening, Protocol):
 
 
 def offer_of(
-    source: Source, listeners: Accepting, control: Named | None, admin: Addressed | None
+    source: Source,
+    listeners: Accepting,
+    control: Named | None,
+    admin: Addressed | None,
+    pid_file: str | None = None,
 ) -> tuple[Handover, list[int]] | None:
     """Return what can be handed over now; None where there is no file to take settings from."""
     if not source.path:
@@ -95,7 +101,12 @@ def offer_of(
         descriptors.append(admin.descriptor)
     listening = tuple(map(str, accepting))
     handover = Handover(
-        source.path, source.skips_unsupported, listening, command_path, admin_address
+        source.path,
+        source.skips_unsupported,
+        listening,
+        command_path,
+        admin_address,
+        None if pid_file is None else os.path.abspath(pid_file),
     )
     return handover, descriptors
 
@@ -112,6 +123,18 @@ class Upgrade:
         self._descriptors = descriptors
         self.command: Command = command_of
         self.seconds_max = STEP_SECONDS_MAX
+        self._lock = threading.Lock()
+        self._conversation: Conversation | None = None
+        self._is_abandoned = False
+        self._is_decided = False
+        """Whether the new process was told to serve: no way back from then on."""
+
+    def abandon(self) -> None:
+        """Give up, unless the new process was told to serve already; ``run`` fails soon then."""
+        with self._lock:
+            self._is_abandoned = not self._is_decided
+            if self._is_abandoned and self._conversation is not None:
+                self._conversation.interrupt()
 
     @inlineCallbacks
     def run(self) -> Generator["Deferred[Any]", Any, int]:
@@ -140,25 +163,57 @@ class Upgrade:
         """Start the new process, and lead the conversation; in a thread."""
         ours, theirs = socket.socketpair()
         conversation = Conversation(ours, self.seconds_max)
+        with self._lock:
+            self._conversation = conversation
         try:
             with theirs:
+                self._check()
                 process = subprocess.Popen(  # noqa: S603  # our own interpreter
                     self.command(theirs.fileno()), pass_fds=[theirs.fileno()], close_fds=True
                 )
         except OSError as error:
-            conversation.close()
+            self._close(conversation)
             raise UpgradeFailedError(f"the new process cannot be started: {error}") from None
+        except UpgradeFailedError:
+            self._close(conversation)
+            raise
         try:
-            conversation.offer(self._handover, [records, *self._descriptors])
-            pid = conversation.hear("ready").pid
+            # One that refuses already may have closed; why, it has said before.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                conversation.offer(self._handover, [records, *self._descriptors])
+            conversation.hear("ready")
+            self._decide()
             conversation.say(Word("take"))
             conversation.hear("taken")
-        except (OSError, EOFError, HandoverError) as error:
-            conversation.close()
-            raise UpgradeFailedError(_why(error, _ended(process))) from None
+        except (OSError, EOFError, HandoverError, UpgradeFailedError) as error:
+            self._close(conversation)
+            status = _ended(process)
+            if isinstance(error, UpgradeFailedError) or self._is_abandoned:
+                raise UpgradeFailedError(_STOPPING) from None
+            raise UpgradeFailedError(_why(error, status)) from None
         # Not closed: its end, with this process, tells the new one that it is alone.
         _KEPT.append((conversation, process))
-        return pid
+        atexit.register(conversation.close)
+        # It may end before this process does, and must not stay behind as a zombie.
+        threading.Thread(target=process.wait, daemon=True).start()
+        return process.pid
+
+    def _check(self) -> None:
+        """Go on, unless somebody has given up."""
+        if self._is_abandoned:
+            raise UpgradeFailedError(_STOPPING)
+
+    def _decide(self) -> None:
+        """Go on likewise; from here on nobody can give up."""
+        with self._lock:
+            self._check()
+            self._is_decided = True
+
+    def _close(self, conversation: Conversation) -> None:
+        # Never while another thread might still interrupt it: its descriptor could be another's.
+        with self._lock:
+            self._conversation = None
+            conversation.close()
 
 
 _KEPT: list[tuple[Conversation, "subprocess.Popen[bytes]"]] = []

@@ -2,7 +2,7 @@
 What one process tells the next when it hands its sockets and its state over.
 
 Each message is one JSON object behind its length, as on the command socket. The first names its
-version: whoever does not know it refuses, and the old process stays in charge. doc/operations.md
+version: whoever does not know it refuses, and the old process stays in charge. doc/upgrade.md
 has the whole conversation.
 """
 
@@ -40,6 +40,8 @@ class Handover:
     """Its path, if there is one."""
     admin: str | None
     """The admin address, if there is one."""
+    pid_file: str | None = None
+    """One that tells of the process, beside the one that the configuration names."""
 
     @property
     def descriptors(self) -> int:
@@ -61,16 +63,25 @@ class Handover:
             raise HandoverError(f"this program takes over by version {VERSION}, and not {shown}")
         configuration = value.get("configuration")
         listeners = value.get("listeners")
-        singles = value.get("command_socket"), value.get("admin")
+        command_socket, admin, pid_file = map(value.get, ("command_socket", "admin", "pid_file"))
         if (
             not isinstance(configuration, str)
             or not isinstance(value.get("skips_unsupported"), bool)
             or not isinstance(listeners, list)
             or not all(isinstance(one, str) for one in listeners)
-            or not all(one is None or isinstance(one, str) for one in singles)
+            or not all(
+                one is None or isinstance(one, str) for one in (command_socket, admin, pid_file)
+            )
         ):
             raise HandoverError("the message names its version, and then not what belongs to it")
-        return cls(configuration, value["skips_unsupported"], tuple(listeners), *singles)
+        return cls(
+            configuration,
+            value["skips_unsupported"],
+            tuple(listeners),
+            command_socket,
+            admin,
+            pid_file,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A process that cannot start says why in one line."""
 
 import gc
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,41 +127,6 @@ def test_our_own_fault_keeps_its_traceback() -> None:
     service = ProcessService(Reactor(), Proxy(ZeroDivisionError()), 30.0)
     with pytest.raises(ZeroDivisionError):
         service.startService()
-
-
-def test_a_pid_file_lives_as_long_as_the_process(tmp_path: Path) -> None:
-    path = tmp_path / "pid"
-    run.write_pid_file(str(path))
-    assert path.read_text() == f"{os.getpid()}\n"
-    run.remove_pid_file(str(path))
-    assert not path.exists()
-
-
-def test_a_pid_file_is_no_link_to_another_file(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    other = tmp_path / "other"
-    other.write_text("precious")
-    (tmp_path / "pid").symlink_to(other)
-    with pytest.raises(SystemExit):
-        run.write_pid_file(str(tmp_path / "pid"))
-    assert "sozutw cannot start: " in capfd.readouterr().err
-    assert other.read_text() == "precious"
-
-
-def test_a_pid_file_that_is_gone_is_no_failure(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run.remove_pid_file(str(tmp_path / "pid"))
-    assert "No such file" in capfd.readouterr().err
-
-
-def test_a_pid_file_that_cannot_be_written_stops_the_start(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        run.write_pid_file(str(tmp_path / "no" / "pid"))
-    assert "sozutw cannot start: " in capfd.readouterr().err
 
 
 def test_twistd_finds_our_log_in_the_application(tmp_path: Path) -> None:

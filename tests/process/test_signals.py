@@ -281,3 +281,35 @@ def test_with_nobody_connected_a_hard_stop_is_over_at_once() -> None:
     case.signals.stop(True)
     assert case.proxy.calls == ["stop_softly"]
     assert case.reactor.stops == 1
+
+
+def test_who_leaves_to_another_has_no_deadline_until_somebody_sets_one() -> None:
+    case = Case(2)
+    case.signals.leave()
+    case.signals.leave()
+    case.reactor.advance(100_000)
+    assert case.said == []
+    assert case.reactor.stops == 0
+    case.signals.stop_asked()
+    assert "at most 30 s" in case.said[0]
+    case.reactor.advance(29.9)
+    assert "stop_now" not in case.proxy.calls
+    case.reactor.advance(0.2)
+    assert case.proxy.calls[-1] == "stop_now"
+    assert case.reactor.stops == 1
+
+
+def test_who_leaves_to_another_ends_with_the_last_client() -> None:
+    case = Case(1)
+    case.signals.leave()
+    case.proxy.stopped.callback(None)
+    assert case.reactor.stops == 1
+
+
+def test_who_is_stopping_already_leaves_by_its_deadline() -> None:
+    case = Case(1)
+    case.signals.stop_asked()
+    case.signals.leave()
+    assert case.proxy.calls == ["stop_softly"]
+    case.reactor.advance(30)
+    assert case.reactor.stops == 1

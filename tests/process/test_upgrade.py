@@ -126,7 +126,7 @@ def test_one_that_cannot_be_started_is_told(loop: HandRunLoop) -> None:
 
 
 def test_the_program_is_our_own_interpreter() -> None:
-    assert command_of(9) == [sys.executable, "-m", "sozutw.process.takeover", "9"]
+    assert command_of(9) == [sys.executable, "-P", "-m", "sozutw.process.takeover", "9"]
 
 
 class Sockets:

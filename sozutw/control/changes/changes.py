@@ -37,6 +37,7 @@ _log = Logger()
 REFUSED: Final = "could not dispatch request on the main process state: "
 APPLIED: Final = "Successfully applied request to all workers"
 STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it anew"
+REPLACED: Final = "another process has taken over from this one meanwhile; ask again"
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -70,6 +71,7 @@ class Changes:
         self._turn = DeferredLock()
         self._cooperator = in_short_turns(clock)
         self._slowly = Slowly(clock)
+        self._is_replaced = False
         self.on_change: Callable[[], None] = lambda: None
 
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
@@ -88,12 +90,12 @@ class Changes:
 
     def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
         """Write all that is configured to a file."""
-        return self._turn.run(self._save_state, path, without_keys)
+        return self._turn.run(self._unless_replaced, self._save_state, path, without_keys)
 
     def configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> "Deferred[pb.Response]":
         """Make a configuration file true, or tell what that would change."""
         if asked.dry_run:
-            return self._turn.run(self._configure, asked, tell)
+            return self._turn.run(self._unless_replaced, self._configure, asked, tell)
         return self._turn.run(self._unless_stopping, self._reloading, self._configure, asked, tell)
 
     def upgrade(self, tell: Tell) -> "Deferred[pb.Response]":
@@ -108,7 +110,13 @@ class Changes:
 
     def _unless_stopping(self, change: Callable[..., Any], *asked: Any) -> Any:
         # An order could open again what the process has just closed for good.
-        return failure(STOPPING) if self._host.is_stopping else change(*asked)
+        if self._host.is_stopping and not self._is_replaced:
+            return failure(STOPPING)
+        return self._unless_replaced(change, *asked)
+
+    def _unless_replaced(self, do: Callable[..., Any], *asked: Any) -> Any:
+        # Done here it would be lost: what holds is what the other process holds.
+        return failure(REPLACED) if self._is_replaced else do(*asked)
 
     @inlineCallbacks
     def _reloading(self, change: Callable[..., "Deferred[pb.Response]"], *asked: Any) -> Answered:
@@ -236,6 +244,7 @@ class Changes:
             pid: int = yield self._host.upgrade()
         except RefusedRequestError as error:
             return failure(f"Upgrade of main process failed: {error}")
+        self._is_replaced = True
         self._events.publish(pb.MAIN_UPGRADED, origin=MAIN)
         return ok(f"Upgrade successful, closing main process. New main process has pid {pid}")
 
