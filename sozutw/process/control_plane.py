@@ -35,8 +35,8 @@ from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
-from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
+from sozutw.process.totals import OnlyWorker
 from sozutw.process.writers import FileSink, StreamWriter
 
 _log = Logger()
@@ -58,7 +58,7 @@ class ControlPlane(Service):
         applier: Applier,
         worker: Worker,
         certificates: Certificates,
-        counts: Counts,
+        counted: OnlyWorker,
     ) -> None:
         self._settings = settings
         self._applier = applier
@@ -72,9 +72,10 @@ class ControlPlane(Service):
         self._autosave = AutomaticSave(self.changes.save_state, reactor, _saved_to(settings))
         self.changes.on_change = self._autosave.changed
         self._metrics = MetricVerbs(
-            counts.gather,
+            counted.gather,
+            counted.clear_all,
+            counted.worker_ids,
             lambda: configured_counts(applier.state),
-            certificates.begin_counting_anew,
             events,
             reactor,
             settings.metrics.detail,

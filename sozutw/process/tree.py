@@ -37,6 +37,7 @@ from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.reporting import AccessLog
+from sozutw.process.totals import OnlyWorker, Totals
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
 from sozutw.transport.dial import StreamDialler
@@ -108,6 +109,8 @@ class ProxyService(Service):
         self.applier.cluster_followers += [self.worker.health.follow, self._prepare_dials]
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
+        self.only_worker = OnlyWorker(self.counts, reactor)
+        self.totals = Totals(self.only_worker.gather, reactor)
         self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
@@ -284,7 +287,7 @@ class ProxyService(Service):
             self.applier,
             self.worker,
             self.certificates,
-            self.counts,
+            self.only_worker,
         )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
@@ -292,7 +295,7 @@ class ProxyService(Service):
             return None
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
-        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+        return AdminService(self._reactor, address, self.why_not_ready, self.totals.as_prometheus)
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
@@ -317,7 +320,10 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        self._stdout.write(self.counts.as_json().encode() + b"\n")
+        told = self.totals.as_json().addCallback(
+            lambda line: self._stdout.write(f"{line}\n".encode())
+        )
+        told.addErrback(lambda fault: _log.failure("the counters could not be told", failure=fault))
 
 
 def _tell_lost(lines: int) -> None:
