@@ -41,7 +41,11 @@ class HandedSockets:
         self._asked.add(place)
         return sock.dup()
 
-    def close_unasked(self, kept: Iterable[InetAddress] = ()) -> list[str]:
+    def descriptors(self) -> list[int]:
+        """Return the descriptors of all that are here, to be handed on."""
+        return [sock.fileno() for sock in self._sockets.values()]
+
+    def close_unasked(self, kept: Iterable[InetAddress | str] = ()) -> list[str]:
         """Close what nobody has asked for, but for what is ``kept``; return what it was."""
         unasked = self._sockets.keys() - self._asked - set(kept)
         for place in unasked:

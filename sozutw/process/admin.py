@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
@@ -48,8 +48,12 @@ _log = Logger()
 
 WhyNotReady = Callable[[], str | None]
 """Says in a few words why no client should be sent here; None if one may be."""
-Metrics = Callable[[], Iterator[bytes]]
-"""Begins a text of all counters, which is then made in pieces."""
+Metrics = Callable[[], "Deferred[Iterator[bytes]]"]
+"""
+Gathers all counters, and begins a text of them, which is then made in pieces.
+
+The Deferred is cancelled if whoever asked does not wait for it.
+"""
 
 
 class AdminService(Service):
@@ -203,6 +207,15 @@ class _Request(Request):
     """A question, and its answer."""
 
     channel: _Channel
+    _gathering: "Deferred[Iterator[bytes]] | None" = None
+    _is_gone = False
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self._is_gone = True
+        if self._gathering is not None:
+            self._gathering.cancel()
 
     @override
     def gotLength(self, length: int | None) -> None:
@@ -243,11 +256,22 @@ class _Request(Request):
         self.finish()
 
     def _tell_metrics(self, service: AdminService) -> None:
-        self.setHeader(b"Content-Type", CONTENT_TYPE)
         if self.method == b"HEAD":
+            self.setHeader(b"Content-Type", CONTENT_TYPE)
             self.finish()
             return
-        _Slices(self, service.metrics(), self.channel.reactor).begin()
+        self._gathering = maybeDeferred(service.metrics)
+        self._gathering.addCallbacks(self._write_metrics, self._regret)
+
+    def _write_metrics(self, pieces: Iterator[bytes]) -> None:
+        if not self._is_gone:
+            self.setHeader(b"Content-Type", CONTENT_TYPE)
+            _Slices(self, pieces, self.channel.reactor).begin()
+
+    def _regret(self, fault: Failure) -> None:
+        if not self._is_gone:
+            _log.failure("the counters could not be gathered", failure=fault)
+            self._answer(503, b"the counters could not be gathered; the log has more\n")
 
 
 @implementer(IPushProducer)

@@ -34,6 +34,7 @@ from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import ProcessHost
 from sozutw.process.reload import FileReload
+from sozutw.process.serving import Serving
 from sozutw.process.writers import FileSink, StreamWriter
 
 _log = Logger()
@@ -68,6 +69,7 @@ class ControlPlane(Service):
         self._metrics = MetricVerbs(
             serving.gather,
             serving.clear,
+            lambda: sorted({str(info.id) for info in crew.roll()}),
             lambda: configured_counts(applier.state),
             events,
             reactor,

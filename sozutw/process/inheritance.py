@@ -22,6 +22,8 @@ class Inheritance:
     """Listening sockets; one is taken out when it is used."""
     command_path: str | None = None
     command: socket.socket | None = None
+    handed: list[socket.socket] = field(default_factory=list)
+    """Those that somebody had handed to the process before, and keeps open."""
     pid_file: str | None = None
     """One to keep beside the one that the configuration names."""
     ready: Callable[[], None] = _nothing

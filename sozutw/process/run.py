@@ -1,6 +1,7 @@
 """The life of one process: the reactor is chosen, the services start, signals end them."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -242,6 +243,8 @@ def make_process(
                 is_colored=settings.log_colored,
             )
         handed = take_handed_sockets(os.environ)
+        for sock in () if inheritance is None else inheritance.handed:
+            handed.add(sock)
         proxy = make_tree(config, reactor, observer, source, inheritance, handed)
     return ProcessService(
         reactor,

@@ -10,12 +10,13 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from sozutw.config.state import ConfigState, RefusedRequestError
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import ProcessHost, Source
 
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService
     from sozutw.process.control_plane import ControlPlane
-    from sozutw.process.upgrade import Upgrade
+    from sozutw.process.upgrade import Accepting, Upgrade
 
 _log = Logger()
 
@@ -37,7 +38,7 @@ class Succession:
         reactor: Any,
         source: Source,
         state: ConfigState,
-        listeners: Accepting,
+        listeners: "Accepting",
         host: ProcessHost,
         leave: Callable[[], None],
     ) -> None:
@@ -49,6 +50,8 @@ class Succession:
         self._leave = leave
         self.control: ControlPlane | None = None
         self.admin: AdminService | None = None
+        self.handed: HandedSockets | None = None
+        """Sockets that whoever started the process keeps open too."""
         self.pid_file: str | None = None
         """A file, beside ``pid_file_path``, that tells of this process; the next one keeps it."""
         self.replaced: Callable[[], None] = _nothing
@@ -67,7 +70,9 @@ class Succession:
         # With protobuf, for the state.
         from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
 
-        offer = offer_of(self._source, self._listeners, self.control, self.admin, self.pid_file)
+        offer = offer_of(
+            self._source, self._listeners, self.control, self.admin, self.pid_file, self.handed
+        )
         if offer is None:
             raise RefusedRequestError("only a process that began with a file can be replaced")
         self.upgrade = Upgrade(self._reactor, self._state, *offer)

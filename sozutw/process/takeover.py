@@ -94,9 +94,10 @@ def _taken(handover: Handover, descriptors: list[int]) -> tuple[Config, Inherita
     admin = None if handover.admin is None else adopt(rest.pop(0))
     if admin is not None and handover.admin is not None:
         sockets[parse_socket_address(handover.admin)] = admin
+    handed = [adopt(descriptor) for descriptor in rest]
     requests += _renewed(verdict.config, requests)
     inheritance = Inheritance(
-        requests, sockets, handover.command_socket, command, handover.pid_file
+        requests, sockets, handover.command_socket, command, handed, handover.pid_file
     )
     return verdict.config, inheritance
 

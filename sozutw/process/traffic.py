@@ -18,7 +18,6 @@ from sozutw.balancing.backends import ClusterState
 from sozutw.config.model import InetAddress, Settings
 from sozutw.config.state import ConfigState
 from sozutw.control.changes.apply import Applier
-from sozutw.control.slowly import Slowly
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.handed import HandedSockets
 from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
@@ -28,6 +27,8 @@ from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.draining import DrainReport
 from sozutw.process.reporting import AccessLog
+from sozutw.process.serving import Knobs
+from sozutw.process.totals import OnlyWorker
 from sozutw.sessions.tally import count_now
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
@@ -72,7 +73,7 @@ class Traffic:
             forget_name=names.forget,
             is_checked=os.environ.get("SOZUTW_CHECK") == "1",
         )
-        self.knobs = self.worker.means
+        self.knobs: Knobs = self.worker.means
         self.certificates = Certificates(time.time)
         self.listeners = ListenerService(
             reactor,
@@ -92,6 +93,7 @@ class Traffic:
         self.applier.listener_followers.append(self.worker.sessions.drain_of)
         self.applier.cluster_followers += [self.worker.health.follow, self._prepare_dials]
         self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
+        self._counted = OnlyWorker(self.counts, reactor)
 
     def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
         """The first request of a cluster is not to wait for what its handshakes need."""
@@ -171,12 +173,11 @@ class Traffic:
 
     def gather(self) -> "Deferred[dict[str, Reports]]":
         """Bring all counters together, in short turns; the one worker has the id 0."""
-        gathered = Slowly(self._reactor).run(self.counts.gather())
-        return gathered.addCallback(lambda reports: {"0": reports})
+        return self._counted.gather()
 
     def clear(self) -> "Deferred[None]":
         """Begin anew at zero with all that only grows, in short turns."""
-        return Slowly(self._reactor).run(self.counts.clear())
+        return self._counted.clear_all()
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""

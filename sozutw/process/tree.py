@@ -6,7 +6,8 @@ clients (listeners, sessions, the pool, the access log; or the workers), then th
 with its audit trail, then the admin address. (A MultiService would stop them all at once.)
 """
 
-from collections.abc import Callable, Generator, Iterator
+import os
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,15 +26,13 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.control.slowly import Slowly
 from sozutw.listen.handed import HandedSockets
-from sozutw.metrics.merge import merged
-from sozutw.metrics.render import Reports
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
 from sozutw.process.serving import Serving
 from sozutw.process.succession import Succession
+from sozutw.process.totals import Totals
 from sozutw.process.traffic import Traffic
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
@@ -84,6 +83,7 @@ class ProxyService(Service):
         self.serving: Serving = _make_serving(config, reactor, self.handed)
         self.applier = self.serving.applier
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
+        self.totals = Totals(self.serving.gather, reactor)
         self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
@@ -137,7 +137,12 @@ class ProxyService(Service):
     def _let_go_of_sockets(self) -> None:
         """Close sockets that nobody wants: who connects there would wait for ever."""
         self.serving.close_unused()
-        unasked = self.handed.close_unasked(kept=self.applier.listeners)
+        kept: list[InetAddress | str] = list(self.applier.listeners)
+        if self.admin is not None:
+            kept.append(self.admin.address)
+        if self.control is not None and self.control.path is not None:
+            kept.append(os.path.realpath(self.control.path))
+        unasked = self.handed.close_unasked(kept)
         if unasked:
             _log.warn(
                 "sockets that were handed over, and that no listener of the configuration asks"
@@ -321,7 +326,7 @@ class ProxyService(Service):
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
         return AdminService(
-            self._reactor, address, self.why_not_ready, self._metrics_text, self.handed
+            self._reactor, address, self.why_not_ready, self.totals.as_prometheus, self.handed
         )
 
     # What is told of it.
@@ -352,19 +357,10 @@ class ProxyService(Service):
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        self._all_counters().addCallback(self._write_counters)
-
-    def _write_counters(self, reports: Reports) -> None:
-        self._stdout.write(as_json(*reports).encode() + b"\n")
-
-    def _metrics_text(self) -> "Deferred[Iterator[bytes]]":
-        return self._all_counters().addCallback(as_prometheus)
-
-    def _all_counters(self) -> "Deferred[Reports]":
-        """Return the counters of all workers as those of one."""
-        slowly = Slowly(self._reactor)
-        gathered = self.serving.gather()
-        return gathered.addCallback(lambda told: slowly.run(merged(list(told.values()))))
+        told = self.totals.as_json().addCallback(
+            lambda line: self._stdout.write(f"{line}\n".encode())
+        )
+        told.addErrback(lambda fault: _log.failure("the counters could not be told", failure=fault))
 
     # What it is asked to do.
 

@@ -74,6 +74,13 @@ class Accepting(Protocol):
         """Return them by their addresses."""
 
 
+class Handed(Protocol):
+    """Whoever has sockets that were handed to this process."""
+
+    def descriptors(self) -> list[int]:
+        """Return them."""
+
+
 class Addressed(Listening, Protocol):
     """Whoever listens at one address."""
 
@@ -86,6 +93,7 @@ def offer_of(
     control: Named | None,
     admin: Addressed | None,
     pid_file: str | None = None,
+    handed: Handed | None = None,
 ) -> tuple[Handover, list[int]] | None:
     """Return what can be handed over now; None where there is no file to take settings from."""
     if not source.path:
@@ -100,6 +108,8 @@ def offer_of(
         admin_address = str(admin.address)
         descriptors.append(admin.descriptor)
     listening = tuple(map(str, accepting))
+    kept = [] if handed is None else handed.descriptors()
+    descriptors += kept
     handover = Handover(
         source.path,
         source.skips_unsupported,
@@ -107,6 +117,7 @@ def offer_of(
         command_path,
         admin_address,
         None if pid_file is None else os.path.abspath(pid_file),
+        len(kept),
     )
     return handover, descriptors
 

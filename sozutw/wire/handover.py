@@ -42,12 +42,14 @@ class Handover:
     """The admin address, if there is one."""
     pid_file: str | None = None
     """One that tells of the process, beside the one that the configuration names."""
+    handed: int = 0
+    """How many sockets come last that whoever started the process keeps open too."""
 
     @property
     def descriptors(self) -> int:
         """How many descriptors belong to it."""
         singles = (self.command_socket, self.admin)
-        return 1 + len(self.listeners) + sum(one is not None for one in singles)
+        return 1 + len(self.listeners) + sum(one is not None for one in singles) + self.handed
 
     def encoded(self) -> bytes:
         """Write it as one message."""
@@ -69,6 +71,7 @@ class Handover:
             or not isinstance(value.get("skips_unsupported"), bool)
             or not isinstance(listeners, list)
             or not all(isinstance(one, str) for one in listeners)
+            or not _is_count(value.get("handed", 0))
             or not all(
                 one is None or isinstance(one, str) for one in (command_socket, admin, pid_file)
             )
@@ -81,6 +84,7 @@ class Handover:
             command_socket,
             admin,
             pid_file,
+            value.get("handed", 0),
         )
 
 
@@ -102,10 +106,13 @@ class Word:
         """Read a message without its length; raises HandoverError."""
         value = _object(message)
         said, pid, why = value.get("said"), value.get("pid", 0), value.get("why", "")
-        is_number = isinstance(pid, int) and not isinstance(pid, bool) and pid >= 0
-        if not isinstance(said, str) or not is_number or not isinstance(why, str):
+        if not isinstance(said, str) or not _is_count(pid) or not isinstance(why, str):
             raise HandoverError(f"this is no answer: {message[:80]!r}")
         return cls(said, pid, why)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _framed(value: dict[str, Any]) -> bytes:

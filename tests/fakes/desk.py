@@ -20,6 +20,7 @@ from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.process.counts import Counts
+from sozutw.process.totals import OnlyWorker
 from tests.fakes.worker import FakeWorld
 
 T = TypeVar("T")
@@ -143,6 +144,7 @@ class DeskScene:
         numbers = Counts(
             world.worker, nobody_listens, world.applier, world.certificates, world.clock
         )
+        counted = OnlyWorker(numbers, world.clock)
         state = world.applier.state
         self.trail = Lines()
         self.desk = CommandDesk(
@@ -151,9 +153,10 @@ class DeskScene:
                 changes=self.changes,
                 counts=counts,
                 metrics=MetricVerbs(
-                    numbers.gather,
+                    counted.gather,
+                    counted.clear_all,
+                    counted.worker_ids,
                     lambda: configured_counts(state),
-                    world.certificates.begin_counting_anew,
                     self.events,
                     world.clock,
                 ),

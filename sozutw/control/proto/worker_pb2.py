@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from sozutw.control.proto import command_pb2 as sozutw_dot_control_dot_proto_dot_command__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sozutw/control/proto/worker.proto\x12\rsozutw.worker\x1a\"sozutw/control/proto/command.proto\"\xa0\x02\n\x08ToWorker\x12-\n\tbeginning\x18\x01 \x01(\x0b\x32\x18.sozutw.worker.BeginningH\x00\x12\'\n\x06orders\x18\x02 \x01(\x0b\x32\x15.sozutw.worker.OrdersH\x00\x12+\n\x08question\x18\x03 \x01(\x0b\x32\x17.sozutw.worker.QuestionH\x00\x12\x0f\n\x05serve\x18\x04 \x01(\x08H\x00\x12\'\n\x04stop\x18\x05 \x01(\x0b\x32\x17.sozutw.worker.StoppingH\x00\x12\x0e\n\x04ping\x18\x06 \x01(\x08H\x00\x12\x15\n\x0breopen_logs\x18\x07 \x01(\x08H\x00\x12\x12\n\x08settings\x18\x08 \x01(\tH\x00\x12\x12\n\x08\x63ounters\x18\t \x01(\x04H\x00\x42\x06\n\x04word\"x\n\tBeginning\x12\x0f\n\x07version\x18\x01 \x02(\r\x12\n\n\x02id\x18\x02 \x02(\r\x12\x12\n\ngeneration\x18\x03 \x02(\r\x12\x10\n\x08settings\x18\x04 \x02(\t\x12\x11\n\tprocessor\x18\x05 \x01(\r\x12\x15\n\rsurvives_main\x18\x06 \x02(\x08\"\x98\x01\n\x06Orders\x12\x0e\n\x06number\x18\x01 \x02(\x04\x12\x1f\n\x06orders\x18\x02 \x03(\x0b\x32\x0f.sozutw.Request\x12&\n\x07sockets\x18\x03 \x03(\x0b\x32\x15.sozutw.SocketAddress\x12$\n\x06\x62lanks\x18\x04 \x03(\x0b\x32\x14.sozutw.worker.Blank\x12\x0f\n\x07is_last\x18\x05 \x02(\x08\"?\n\x05\x42lank\x12&\n\x07\x61\x64\x64ress\x18\x01 \x02(\x0b\x32\x15.sozutw.SocketAddress\x12\x0e\n\x06number\x18\x02 \x02(\r\"8\n\x08Question\x12\n\n\x02id\x18\x01 \x02(\x04\x12 \n\x07\x63ontent\x18\x02 \x02(\x0b\x32\x0f.sozutw.Request\",\n\x08Stopping\x12\x0f\n\x07is_hard\x18\x01 \x02(\x08\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\x81\x02\n\nFromWorker\x12%\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x14.sozutw.worker.BegunH\x00\x12)\n\x07\x61pplied\x18\x02 \x01(\x0b\x32\x16.sozutw.worker.AppliedH\x00\x12\'\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x15.sozutw.worker.AnswerH\x00\x12\x1e\n\x05\x65vent\x18\x04 \x01(\x0b\x32\r.sozutw.EventH\x00\x12#\n\x04pong\x18\x05 \x01(\x0b\x32\x13.sozutw.worker.PongH\x00\x12+\n\x08\x63ounters\x18\x06 \x01(\x0b\x32\x17.sozutw.worker.CountersH\x00\x42\x06\n\x04word\"%\n\x05\x42\x65gun\x12\x0f\n\x07version\x18\x01 \x02(\r\x12\x0b\n\x03pid\x18\x02 \x02(\x05\"(\n\x07\x41pplied\x12\x0e\n\x06number\x18\x01 \x02(\x04\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"8\n\x06\x41nswer\x12\n\n\x02id\x18\x01 \x02(\x04\x12\"\n\x08response\x18\x02 \x02(\x0b\x32\x10.sozutw.Response\"\x18\n\x04Pong\x12\x10\n\x08sessions\x18\x01 \x02(\r\"%\n\x08\x43ounters\x12\n\n\x02id\x18\x01 \x02(\x04\x12\r\n\x05piece\x18\x02 \x02(\x0c')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sozutw/control/proto/worker.proto\x12\rsozutw.worker\x1a\"sozutw/control/proto/command.proto\"\xb1\x02\n\x08ToWorker\x12-\n\tbeginning\x18\x01 \x01(\x0b\x32\x18.sozutw.worker.BeginningH\x00\x12\'\n\x06orders\x18\x02 \x01(\x0b\x32\x15.sozutw.worker.OrdersH\x00\x12+\n\x08question\x18\x03 \x01(\x0b\x32\x17.sozutw.worker.QuestionH\x00\x12\x0f\n\x05serve\x18\x04 \x01(\x08H\x00\x12\'\n\x04stop\x18\x05 \x01(\x0b\x32\x17.sozutw.worker.StoppingH\x00\x12\x0e\n\x04ping\x18\x06 \x01(\x08H\x00\x12\x15\n\x0breopen_logs\x18\x07 \x01(\x08H\x00\x12\x12\n\x08settings\x18\x08 \x01(\tH\x00\x12\x12\n\x08\x63ounters\x18\t \x01(\x04H\x00\x12\x0f\n\x05\x63lear\x18\n \x01(\x08H\x00\x42\x06\n\x04word\"\x8b\x01\n\tBeginning\x12\x0f\n\x07version\x18\x01 \x02(\r\x12\n\n\x02id\x18\x02 \x02(\r\x12\x12\n\ngeneration\x18\x03 \x02(\r\x12\x10\n\x08settings\x18\x04 \x02(\t\x12\x11\n\tprocessor\x18\x05 \x01(\r\x12\x15\n\rsurvives_main\x18\x06 \x02(\x08\x12\x11\n\tlisteners\x18\x07 \x02(\r\"\x98\x01\n\x06Orders\x12\x0e\n\x06number\x18\x01 \x02(\x04\x12\x1f\n\x06orders\x18\x02 \x03(\x0b\x32\x0f.sozutw.Request\x12&\n\x07sockets\x18\x03 \x03(\x0b\x32\x15.sozutw.SocketAddress\x12$\n\x06\x62lanks\x18\x04 \x03(\x0b\x32\x14.sozutw.worker.Blank\x12\x0f\n\x07is_last\x18\x05 \x02(\x08\"?\n\x05\x42lank\x12&\n\x07\x61\x64\x64ress\x18\x01 \x02(\x0b\x32\x15.sozutw.SocketAddress\x12\x0e\n\x06number\x18\x02 \x02(\r\"8\n\x08Question\x12\n\n\x02id\x18\x01 \x02(\x04\x12 \n\x07\x63ontent\x18\x02 \x02(\x0b\x32\x0f.sozutw.Request\",\n\x08Stopping\x12\x0f\n\x07is_hard\x18\x01 \x02(\x08\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\x81\x02\n\nFromWorker\x12%\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x14.sozutw.worker.BegunH\x00\x12)\n\x07\x61pplied\x18\x02 \x01(\x0b\x32\x16.sozutw.worker.AppliedH\x00\x12\'\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x15.sozutw.worker.AnswerH\x00\x12\x1e\n\x05\x65vent\x18\x04 \x01(\x0b\x32\r.sozutw.EventH\x00\x12#\n\x04pong\x18\x05 \x01(\x0b\x32\x13.sozutw.worker.PongH\x00\x12+\n\x08\x63ounters\x18\x06 \x01(\x0b\x32\x17.sozutw.worker.CountersH\x00\x42\x06\n\x04word\"%\n\x05\x42\x65gun\x12\x0f\n\x07version\x18\x01 \x02(\r\x12\x0b\n\x03pid\x18\x02 \x02(\x05\"(\n\x07\x41pplied\x12\x0e\n\x06number\x18\x01 \x02(\x04\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"8\n\x06\x41nswer\x12\n\n\x02id\x18\x01 \x02(\x04\x12\"\n\x08response\x18\x02 \x02(\x0b\x32\x10.sozutw.Response\"\x18\n\x04Pong\x12\x10\n\x08sessions\x18\x01 \x02(\r\"%\n\x08\x43ounters\x12\n\n\x02id\x18\x01 \x02(\x04\x12\r\n\x05piece\x18\x02 \x02(\x0c')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sozutw.control.proto.worker_pb2', globals())
@@ -22,27 +22,27 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   _TOWORKER._serialized_start=89
-  _TOWORKER._serialized_end=377
-  _BEGINNING._serialized_start=379
-  _BEGINNING._serialized_end=499
-  _ORDERS._serialized_start=502
-  _ORDERS._serialized_end=654
-  _BLANK._serialized_start=656
-  _BLANK._serialized_end=719
-  _QUESTION._serialized_start=721
-  _QUESTION._serialized_end=777
-  _STOPPING._serialized_start=779
-  _STOPPING._serialized_end=823
-  _FROMWORKER._serialized_start=826
-  _FROMWORKER._serialized_end=1083
-  _BEGUN._serialized_start=1085
-  _BEGUN._serialized_end=1122
-  _APPLIED._serialized_start=1124
-  _APPLIED._serialized_end=1164
-  _ANSWER._serialized_start=1166
-  _ANSWER._serialized_end=1222
-  _PONG._serialized_start=1224
-  _PONG._serialized_end=1248
-  _COUNTERS._serialized_start=1250
-  _COUNTERS._serialized_end=1287
+  _TOWORKER._serialized_end=394
+  _BEGINNING._serialized_start=397
+  _BEGINNING._serialized_end=536
+  _ORDERS._serialized_start=539
+  _ORDERS._serialized_end=691
+  _BLANK._serialized_start=693
+  _BLANK._serialized_end=756
+  _QUESTION._serialized_start=758
+  _QUESTION._serialized_end=814
+  _STOPPING._serialized_start=816
+  _STOPPING._serialized_end=860
+  _FROMWORKER._serialized_start=863
+  _FROMWORKER._serialized_end=1120
+  _BEGUN._serialized_start=1122
+  _BEGUN._serialized_end=1159
+  _APPLIED._serialized_start=1161
+  _APPLIED._serialized_end=1201
+  _ANSWER._serialized_start=1203
+  _ANSWER._serialized_end=1259
+  _PONG._serialized_start=1261
+  _PONG._serialized_end=1285
+  _COUNTERS._serialized_start=1287
+  _COUNTERS._serialized_end=1324
 # @@protoc_insertion_point(module_scope)

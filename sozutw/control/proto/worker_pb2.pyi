@@ -23,20 +23,22 @@ class Applied(_message.Message):
     def __init__(self, number: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Beginning(_message.Message):
-    __slots__ = ["generation", "id", "processor", "settings", "survives_main", "version"]
+    __slots__ = ["generation", "id", "listeners", "processor", "settings", "survives_main", "version"]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    LISTENERS_FIELD_NUMBER: _ClassVar[int]
     PROCESSOR_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     SURVIVES_MAIN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     generation: int
     id: int
+    listeners: int
     processor: int
     settings: str
     survives_main: bool
     version: int
-    def __init__(self, version: _Optional[int] = ..., id: _Optional[int] = ..., generation: _Optional[int] = ..., settings: _Optional[str] = ..., processor: _Optional[int] = ..., survives_main: bool = ...) -> None: ...
+    def __init__(self, version: _Optional[int] = ..., id: _Optional[int] = ..., generation: _Optional[int] = ..., settings: _Optional[str] = ..., processor: _Optional[int] = ..., survives_main: bool = ..., listeners: _Optional[int] = ...) -> None: ...
 
 class Begun(_message.Message):
     __slots__ = ["pid", "version"]
@@ -115,8 +117,9 @@ class Stopping(_message.Message):
     def __init__(self, is_hard: bool = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ["beginning", "counters", "orders", "ping", "question", "reopen_logs", "serve", "settings", "stop"]
+    __slots__ = ["beginning", "clear", "counters", "orders", "ping", "question", "reopen_logs", "serve", "settings", "stop"]
     BEGINNING_FIELD_NUMBER: _ClassVar[int]
+    CLEAR_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +129,7 @@ class ToWorker(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
     beginning: Beginning
+    clear: bool
     counters: int
     orders: Orders
     ping: bool
@@ -134,4 +138,4 @@ class ToWorker(_message.Message):
     serve: bool
     settings: str
     stop: Stopping
-    def __init__(self, beginning: _Optional[_Union[Beginning, _Mapping]] = ..., orders: _Optional[_Union[Orders, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., serve: bool = ..., stop: _Optional[_Union[Stopping, _Mapping]] = ..., ping: bool = ..., reopen_logs: bool = ..., settings: _Optional[str] = ..., counters: _Optional[int] = ...) -> None: ...
+    def __init__(self, beginning: _Optional[_Union[Beginning, _Mapping]] = ..., orders: _Optional[_Union[Orders, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., serve: bool = ..., stop: _Optional[_Union[Stopping, _Mapping]] = ..., ping: bool = ..., reopen_logs: bool = ..., settings: _Optional[str] = ..., counters: _Optional[int] = ..., clear: bool = ...) -> None: ...

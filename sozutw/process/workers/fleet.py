@@ -6,7 +6,7 @@ replaced by one that can. LIFECYCLE.md beside this file has the states of one wo
 """
 
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -17,13 +17,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sozutw.config.dump import dump
-from sozutw.config.model import InetAddress, Settings
+from sozutw.config.model import Settings
 from sozutw.config.requests import Request
 from sozutw.config.state import ConfigView
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.process.workers.batch import Batch, Blanks
+from sozutw.process.workers.batch import Batch
+from sozutw.process.workers.entries import Entries
 from sozutw.process.workers.member import Member, Stage
 from sozutw.process.workers.pace import Pace
+from sozutw.process.workers.sockets import MainSockets
 
 LOOK_SECONDS: Final = 1.0
 """How often each worker is asked whether it lives."""
@@ -42,19 +44,6 @@ class Forks(Protocol):
 
     def fork(self, channel: socket.socket) -> "Deferred[int]":
         """Begin a worker with this channel, and fire with its process id; the channel is closed."""
-
-
-class Listening(Protocol):
-    """Who has the listening sockets; ``process.sockets.MainSockets``."""
-
-    def every(self) -> Mapping[InetAddress, socket.socket]:
-        """Return them all."""
-
-    def fresh(self) -> Mapping[InetAddress, socket.socket]:
-        """Return those that are new since it was asked last."""
-
-    def blanks(self) -> Blanks:
-        """Return which blank context each listener of TLS begins with."""
 
 
 class Policy(NamedTuple):
@@ -119,14 +108,16 @@ class Fleet:
         reactor: Any,
         forks: Forks,
         state: ConfigView,
-        listening: Listening,
+        sockets: MainSockets,
+        entries: Entries,
         policy: Policy,
         adopt: Adopt | None = None,
     ) -> None:
         self._reactor = reactor
         self.forks = forks
         self._state = state
-        self._listening = listening
+        self._sockets = sockets
+        self._entries = entries
         self._policy = policy
         self._adopt = adopt or _adopted_by(reactor)
         self.happened: Happened = lambda _event, _worker: None
@@ -208,7 +199,7 @@ class Fleet:
     def committed(self, orders: Sequence[Request]) -> None:
         """Tell all workers of a change that is in force."""
         self._number += 1
-        batch = Batch(self._number, orders, self._listening.fresh(), self._listening.blanks())
+        batch = Batch(self._number, orders, self._sockets.take_fresh(), self._entries.take_fresh())
         batch.hold()
         for member in self._current():
             member.tell(batch)
@@ -375,7 +366,7 @@ class Fleet:
         if self._whole is None or self._whole.number != self._number or not self._whole.is_held:
             every = list(dump(self._state))
             self._whole = Batch(
-                self._number, every, self._listening.every(), self._listening.blanks()
+                self._number, every, self._sockets.every(), self._entries.every()
             )
         return self._whole
 
