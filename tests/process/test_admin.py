@@ -425,6 +425,9 @@ def test_counters_that_come_after_all_are_nobodys() -> None:
     timed.transport.receive(METRICS)
     timed.transport.reset()
     timed.clock.advance(0)
+    left: list[object] = []
+    timed.gathered.addBoth(left.append)
+    assert left == [None]
     assert timed.transport.value() == b""
     assert timed.clock.getDelayedCalls() == []
 

@@ -101,14 +101,17 @@ def test_one_who_is_told_may_make_another_give_up() -> None:
     scene = Scene()
     scene.totals.gather().addCallback(lambda _: second.cancel())
     second = scene.ask()
+    scene.ask()
     scene.asked[0].callback({"0": told(5)})
-    (heard,) = scene.heard
-    assert heard.check(CancelledError)
+    given_up, heard = scene.heard
+    assert given_up.check(CancelledError)
+    assert heard.worker.requests == 5
 
 
 def test_nobody_needs_to_wait_until_the_end() -> None:
     scene = Scene()
     scene.ask().cancel()
+    assert not scene.totals._waiting
     scene.ask()
     assert len(scene.asked) == 1
     scene.asked[0].errback(ZeroDivisionError())
