@@ -59,9 +59,17 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 def _union_reader(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
     if set(kinds) == {IPv4Network, IPv6Network}:
         return ip_network
-    (kind,) = (kind for kind in kinds if kind is not NoneType)
-    some = _reader(kind)
-    return lambda plain: None if plain is None else some(plain)
+    some = [kind for kind in kinds if kind is not NoneType]
+    if len(some) > 1:
+        return lambda plain: _checked_any(kinds, plain)
+    read = _reader(some[0])
+    return lambda plain: None if plain is None else read(plain)
+
+
+def _checked_any(kinds: tuple[Any, ...], plain: Any) -> Any:
+    if type(plain) not in kinds:
+        raise TypeError(f"{plain!r} is none of {', '.join(kind.__name__ for kind in kinds)}")
+    return plain
 
 
 def _checked(kind: type, plain: Any) -> Any:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _log = Logger()
 
 
+def _no_blank(_address: InetAddress) -> None:
+    """Each process has keys of its own."""
+
+
 class Shown(NamedTuple):
     """A certificate as a client sees it."""
 
@@ -52,6 +56,10 @@ class Certificates:
         """Hears where handshakes begin with new contexts."""
         self.closed: Callable[[InetAddress], None] = lambda _address: None
         """Hears where there are no handshakes any more."""
+        self.blank_for: Callable[[InetAddress], Any | None] = _no_blank
+        """What the entry context of a listener at an address is made of, so that processes may
+        have the keys of its tickets in common; None for a fresh one. Asked each time that a
+        listener is prepared, and it must not give the same one twice."""
         self._contexts: dict[InetAddress, ServerContexts] = {}
         self._default_served = 0
         """By listeners that are gone."""
@@ -62,7 +70,7 @@ class Certificates:
         from sozutw.transport.tls.contexts import ServerContexts  # noqa: PLC0415
 
         try:
-            contexts = ServerContexts(listener, self._now)
+            contexts = ServerContexts(listener, self._now, self.blank_for(listener.address))
         except (CertificateError, ValueError) as error:
             raise RefusedRequestError(
                 f"the listener at {listener.address} cannot be served: {error}"

@@ -55,6 +55,9 @@ class ListenerService(Service):
         self.acceptors: dict[InetAddress, Acceptor] = {}
         self.inherited: dict[InetAddress, socket.socket] = {}
         """Sockets that listen already: from a process before this one."""
+        self.binds = True
+        """Whether sockets are opened here that were not inherited."""
+        self._is_held = False
         self._is_over = False
         """Stopped: whatever is configured from then on, nobody is accepted."""
 
@@ -67,6 +70,8 @@ class ListenerService(Service):
         if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         inherited = self.inherited.pop(address, None)
+        if inherited is None and not self.binds:
+            raise CannotListenError(address, errno.EINVAL, "its socket did not come")
         return inherited or self._handed.take(address) or bind(address)
 
     def close_unused(self) -> None:
@@ -108,7 +113,19 @@ class ListenerService(Service):
             make_transport=self._transport_of(listener),
         )
         self.acceptors[listener.listener.address] = acceptor
-        acceptor.resume()
+        if not self._is_held:
+            acceptor.resume()
+
+    def hold(self) -> None:
+        """Let nobody in until ``let_in``; who connects meanwhile waits in the backlog."""
+        assert not self.acceptors
+        self._is_held = True
+
+    def let_in(self) -> None:
+        """Accept who waits, and who comes."""
+        self._is_held = False
+        for acceptor in self.acceptors.values():
+            acceptor.resume()
 
     def _transport_of(self, listener: ListenerState) -> MakeTransport:
         """Return what makes a transport of an accepted socket."""

@@ -65,6 +65,7 @@ def test_another_version_has_more_keys_or_fewer() -> None:
         '{"log_colored": 1}',
         '{"access_logs_format": "xml"}',
         '{"timeouts": 3}',
+        '{"user": 1.5}',
         '{"trusted_proxies": ["x"]}',
         '{"trusted_proxies": 3}',
         '{"admin_address": {"port": 1}}',

@@ -140,3 +140,20 @@ def test_counting_begins_anew_and_what_there_is_stays() -> None:
 def test_what_a_certificate_is_for_is_told_though_it_may_not_be_served() -> None:
     certificates = make()
     assert certificates.names_of(chained(expired("old.example"))) == ("old.example",)
+
+
+def test_a_listener_begins_with_the_blank_that_there_is_for_its_address() -> None:
+    from sozutw.transport.tls.contexts import blank
+
+    certificates, mine = make(), blank()
+    asked: list[InetAddress] = []
+
+    def give(address: InetAddress) -> object:
+        asked.append(address)
+        return mine
+
+    certificates.blank_for = give
+    contexts = certificates.prepare_listener(https())
+    assert contexts.context is mine
+    assert asked == [HERE]
+    assert make().prepare_listener(https()).context is not mine

@@ -27,9 +27,11 @@ class FleetCrew:
 
     def look(self) -> "Deferred[list[pb.WorkerInfo]]":
         """Tell what ``roll`` tells, and whom each that leaves waits for."""
-        return self._fleet.look_at_all()
+        return self._fleet.look()
 
-    def ask(self, question: pb.Request, only: int | None = None) -> "Deferred[dict[str, pb.Response]]":
+    def ask(
+        self, question: pb.Request, only: int | None = None
+    ) -> "Deferred[dict[str, pb.Response]]":
         """Ask those that serve, or one of them; fires with the answers by their ids."""
         return self._fleet.ask(question, only)
 
@@ -48,7 +50,7 @@ class FleetCrew:
     @inlineCallbacks
     def replace(self, worker_id: int) -> Generator["Deferred[Any]", Any, str]:
         """Put one of the program as it is now in its place; fails with RefusedRequestError."""
-        if self._host.is_fresh and self._fleet.is_new(worker_id):
+        if self._host.is_fresh and self._fleet.is_first(worker_id):
             # Sōzu's client asks for each worker after the main process was replaced.
             return f"worker {worker_id} came with the new main process"
         try:

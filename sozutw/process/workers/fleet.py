@@ -292,6 +292,35 @@ class Fleet:
         ]
         return told
 
+    def look(self) -> "Deferred[list[pb.WorkerInfo]]":
+        """Tell what ``roll`` tells, and whom each that leaves waits for."""
+        told = self.roll()
+        asked = [one for one in self._leaving if not self._is_hanging(one)]
+        answers = gatherResults([one.ask(pb.Request(status=pb.Status())) for one in asked])
+
+        def put_together(answers: list[pb.Response]) -> list[pb.WorkerInfo]:
+            drains = {
+                member.pid: info.drain
+                for member, answer in zip(asked, answers, strict=True)
+                for info in answer.content.workers.vec
+            }
+            for info in told:
+                if info.pid in drains:
+                    info.drain.CopyFrom(drains[info.pid])
+            return told
+
+        return answers.addCallback(put_together)
+
+    def clear_counters(self) -> "Deferred[None]":
+        """Let all that serve begin their counters anew."""
+        for member in self._serving():
+            member.clear_counters()
+        return succeed(None)
+
+    def is_first(self, worker_id: int) -> bool:
+        """Return whether the worker that serves under this id is the first there was."""
+        return self.generation_of(worker_id) == 0
+
     def generation_of(self, worker_id: int) -> int | None:
         """Return the generation of the worker that serves under this id; None if none does."""
         if not 0 <= worker_id < len(self._slots):
@@ -346,8 +375,9 @@ class Fleet:
         member.begin(
             self._policy.settings(),
             self._configuration(),
+            len(self._sockets.every()),
             processors[slot.id % len(processors)] if processors else None,
-            self._policy.survives_main,
+            survives=self._policy.survives_main,
         )
         self.forks.fork(theirs).addCallbacks(
             self._has_process, self._not_forked, callbackArgs=(member,), errbackArgs=(member,)
@@ -365,9 +395,7 @@ class Fleet:
         """Return all that is configured, made into messages once for those that begin together."""
         if self._whole is None or self._whole.number != self._number or not self._whole.is_held:
             every = list(dump(self._state))
-            self._whole = Batch(
-                self._number, every, self._sockets.every(), self._entries.every()
-            )
+            self._whole = Batch(self._number, every, self._sockets.every(), self._entries.every())
         return self._whole
 
     # What the members tell; ``member.Overseer``.
@@ -487,7 +515,7 @@ class Fleet:
         timeout, hang = self._policy.timeout, self._policy.hang_timeout
         for member in self._every():
             was_hanging = self._is_hanging(member)
-            member.look()
+            member.ping()
             seconds = member.unanswered * LOOK_SECONDS
             if hang and seconds >= max(hang, timeout):
                 member.kill(f"it has not answered for {seconds:g} s")

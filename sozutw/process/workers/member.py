@@ -117,7 +117,13 @@ class Member:
             return  # It has ended already; its channel tells so.
 
     def begin(
-        self, settings: Settings, configuration: Batch, processor: int | None, survives: bool
+        self,
+        settings: Settings,
+        configuration: Batch,
+        listeners: int,
+        processor: int | None,
+        *,
+        survives: bool,
     ) -> None:
         """Tell it who it is, and all that is configured."""
         beginning = words.Beginning(
@@ -127,6 +133,7 @@ class Member:
             settings=settings_text(settings),
             processor=processor,
             survives_main=survives,
+            listeners=listeners,
         )
         self.link.say(words.ToWorker(beginning=beginning))
         self.tell(configuration)
@@ -171,7 +178,7 @@ class Member:
         self.link.say(words.ToWorker(counters=self._questions))
         return counted
 
-    def look(self) -> None:
+    def ping(self) -> None:
         """Ask whether it lives; one who has not answered yet is not asked again."""
         if self.unanswered == 0:
             self.link.say(words.ToWorker(ping=True))
@@ -192,6 +199,10 @@ class Member:
         if self._handle is not None:
             self._handle.kill()
         self.link.cut(why)
+
+    def clear_counters(self) -> None:
+        """Let it begin its counters anew."""
+        self.link.say(words.ToWorker(clear=True))
 
     def give_up(self, why: str) -> None:
         """Wait for no answer any more."""

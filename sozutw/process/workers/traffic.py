@@ -21,7 +21,7 @@ from sozutw.config.requests import Request
 from sozutw.config.state import ConfigState
 from sozutw.control.changes.apply import Applier
 from sozutw.control.crew import Crew
-from sozutw.control.events import MAIN, Events
+from sozutw.control.events import Events
 from sozutw.control.host import Host
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.slowly import Slowly, Steps
@@ -88,10 +88,10 @@ class WorkersTraffic:
         state = ConfigState()
         self.applier = Applier(state, self.sockets, _NoPool(), reactor, self.certificates)
         self._current: Callable[[], Settings] = lambda: settings
-        self.forks = ZygoteForks(reactor)
+        self.forks = ZygoteForks(reactor, survive=settings.worker_survive_main)
         policy = Policy(
             workers=settings.worker_count,
-            settings=lambda: self._current(),
+            settings=self._settings_now,
             restarts=settings.worker_automatic_restart,
             timeout=settings.worker_timeout,
             hang_timeout=settings.worker_hang_timeout,
@@ -103,6 +103,9 @@ class WorkersTraffic:
         self.applier.committed = self._committed
         self._is_begun = False
         self._grace_seconds: float | None = settings.graceful_shutdown_timeout
+
+    def _settings_now(self) -> Settings:
+        return self._current()
 
     def _committed(self, orders: list[Request]) -> None:
         if self._is_begun:  # Else nobody is there, and who comes is told all.
@@ -206,7 +209,7 @@ class WorkersTraffic:
 
     def clear(self) -> "Deferred[None]":
         """Let all workers begin anew at zero with all that only grows."""
-        return self.fleet.clear()
+        return self.fleet.clear_counters()
 
     # Its files.
 

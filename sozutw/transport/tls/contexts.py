@@ -57,15 +57,29 @@ class _Prepared(NamedTuple):
     served: Served
 
 
+Blank = SSL.Context
+"""A context that nothing was told yet: all there is in it are the keys of its tickets."""
+
+
+def blank() -> Blank:
+    """Return a fresh blank context; OpenSSL draws the keys of its tickets now, and never again."""
+    return SSL.Context(SSL.TLS_SERVER_METHOD)
+
+
 class ServerContexts:
     """
     What a listener's handshakes are made with.
 
     What is added or removed holds from the next handshake on; live connections keep what they
     have. Raises CertificateError or TlsOptionError for a listener that cannot be served.
+
+    ``entry`` is what the entry context is made of, and must be used for nothing else. Whoever has
+    the same one, from before a fork, takes the tickets that this listener gives.
     """
 
-    def __init__(self, listener: HttpsListener, now: Callable[[], float]) -> None:
+    def __init__(
+        self, listener: HttpsListener, now: Callable[[], float], entry: Blank | None = None
+    ) -> None:
         self._spoken = spoken(listener.tls)
         self._client_auth = listener.client_auth
         self._authorities = ""
@@ -88,7 +102,7 @@ class ServerContexts:
         """What of the options is left out."""
         first = (self._default or self._built_in,)
         try:
-            self.context = self._context_of(first)
+            self.context = self._context_of(first, entry)
             """What each handshake begins with."""
         except SSL.Error as error:
             raise CertificateError(f"OpenSSL does not take it: {error}") from None
@@ -187,14 +201,18 @@ class ServerContexts:
         names = names.intersection(*(certificate.names for certificate in certificates[1:]))
         return Served(names, is_default=certificates[0] is self._built_in)
 
-    def _context_of(self, certificates: tuple[LoadedCertificate, ...]) -> SSL.Context:
+    def _context_of(
+        self, certificates: tuple[LoadedCertificate, ...], made_of: Blank | None = None
+    ) -> SSL.Context:
         """
-        Return a fresh context with certificates of different kinds, each with its own chain.
+        Return a context with certificates of different kinds, each with its own chain.
+
+        It is a fresh one, or ``made_of``.
 
         All of a listener are alike but for the certificates, since OpenSSL takes some settings
         from the first context of a handshake and some from the last.
         """
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context = made_of or blank()
         context.set_options(_OPTIONS)
         prepare(context)
         # Tickets do the work, and need no memory here.

@@ -1,0 +1,25 @@
+"""What a zygote forks in tests: it does what it is told on its channel, and ends with that."""
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from sozutw.process.blanks import Blanks
+
+
+def serve(channel: socket.socket, blanks: Blanks) -> int:
+    """Run each text that comes; return what is in ``status`` when no more will."""
+    names: dict[str, Any] = {
+        **{module.__name__: module for module in (os, select, signal, socket, sys, time)},
+        "channel": channel,
+        "blanks": blanks,
+        "status": 0,
+    }
+    while code := channel.recv(65536):
+        exec(code, names)
+    status: int = names["status"]
+    return status
