@@ -223,11 +223,12 @@ def test_what_keeps_it_from_starting_is_told_to_the_other(
         takeover.main([other.descriptor()])
     with pytest.raises(HandoverError, match="the port is taken"):
         other.talk.hear("ready")
+    other.talk.close()
 
 
 def test_a_certificate_of_a_listener_that_is_only_in_the_file_is_left_out(tmp_path: Path) -> None:
     pair = leaf("a.example")
-    for name, text in (("c.pem", pair.certificate), ("k.pem", pair.key)):
+    for name, text in (("c.pem", pair.pem), ("k.pem", pair.key_pem())):
         (tmp_path / name).write_text(text)
     path = written(
         tmp_path,
