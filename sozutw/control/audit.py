@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from sozutw.control.desk import Actor
@@ -182,6 +183,9 @@ class AuditWriter(Protocol):
     def reopen(self) -> None:
         """Go on under the same name with what stands there now, or raise OSError and go on."""
 
+    def close(self) -> "Deferred[None]":
+        """Send what can still be sent, and let go of it; another line opens it again."""
+
 
 class AuditTrail:
     """Leaves a line for each privileged request that was answered."""
@@ -245,3 +249,9 @@ class AuditTrail:
                 writer.reopen()
             except OSError as error:
                 _log.error("the audit trail goes on in its old file: {error}", error=error)
+
+    def close(self) -> "Deferred[None]":
+        """Send what a slow reader has left; a line that comes later is written all the same."""
+        writers = [writer for writer in (self._text, self._json) if writer is not None]
+        closed = gatherResults([writer.close() for writer in writers])
+        return closed.addCallback(lambda _: None)

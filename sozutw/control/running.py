@@ -9,7 +9,9 @@ from sozutw.control.desk import Tell
 from sozutw.control.events import MAIN, Events
 from sozutw.control.host import Host
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.questions.queries import status
 from sozutw.control.replies import failure, ok, processing
+from sozutw.control.slowly import Steps
 from sozutw.sessions.manager import SessionManager
 from sozutw.sessions.tokens import Token
 
@@ -38,6 +40,11 @@ class Running:
         """Let so many connections of one address to a cluster be; 0: no limit."""
         self._host.set_places_per_address(limit)
         return ok("Successfully applied request to all workers")
+
+    def status(self, pid: int) -> Steps[pb.Response]:
+        """Tell whether the process runs or stops, and whom it waits for."""
+        now = self._clock.seconds()
+        return status(pid, self._sessions, now, is_stopping=self._host.is_stopping)
 
     def list_sessions(self) -> pb.Response:
         """Tell who is connected, oldest first."""

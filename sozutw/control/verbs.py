@@ -154,9 +154,7 @@ def _questions(parts: Parts) -> dict[str, Verb]:
         "list_workers": lambda _asked, _actor, _tell: workers(
             parts.pid(), is_stopping=host.is_stopping
         ),
-        "status": lambda _asked, _actor, _tell: workers(
-            parts.pid(), is_stopping=host.is_stopping, of_status=True
-        ),
+        "status": lambda _asked, _actor, _tell: parts.running.status(parts.pid()),
         "list_frontends": lambda asked, _actor, _tell: frontends(state, asked),
         "list_listeners": lambda _asked, _actor, _tell: listeners(state),
         "query_cluster_by_id": lambda asked, _actor, _tell: cluster_by_id(state, asked),

@@ -37,6 +37,7 @@ from sozutw.listen.certificates import Certificates
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.host import ProcessHost
+from sozutw.process.reload import FileReload
 from sozutw.process.writers import FileSink, StreamWriter
 
 _log = Logger()
@@ -99,6 +100,7 @@ class ControlPlane(Service):
             pid=os.getpid,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
+        self._reload = FileReload(self.desk, host.configuration_path)
         self._service: CommandService | None = None
         if settings.command_socket is not None:
             self._service = CommandService(
@@ -194,10 +196,16 @@ class ControlPlane(Service):
             yield self._service.stopService()
         yield self._autosave.stop()
         self._host.close()
+        yield self._audit.close()  # Last: what came until here is in it.
 
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
         self.changes.applied(request)
+
+    def reload(self) -> None:
+        """Read the file of the start again, and do what differs; without one there is nothing."""
+        if self._host.configuration_path:
+            self._reload.ask()
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""
@@ -215,6 +223,10 @@ def _writer(path: str | None) -> StreamWriter | None:
     if path is None:
         return None
     open_sink: Callable[[], FileSink] = partial(FileSink, path)
-    writer = StreamWriter(open_sink, lambda _lines: None)
+    writer = StreamWriter(open_sink, partial(_tell_lost, path))
     writer.open()
     return writer
+
+
+def _tell_lost(path: str, lines: int) -> None:
+    _log.warn("{lines} lines of the audit trail are lost: {path}", lines=lines, path=path)

@@ -2,8 +2,8 @@
 Which services a process has, and in which order they stop: the one place that puts all together.
 
 Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the admin address, then the logs. (A MultiService would stop
-them all at once.)
+then sessions, then the pool, then the access log, then the command socket with its audit trail,
+then the admin address. (A MultiService would stop them all at once.)
 """
 
 import os
@@ -34,6 +34,7 @@ from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
 from sozutw.listen.listeners import ListenerService
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
+from sozutw.process.draining import DrainReport
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
 from sozutw.process.inheritance import Inheritance
 from sozutw.process.log import LineObserver, set_log_filter
@@ -41,6 +42,7 @@ from sozutw.process.reporting import AccessLog
 from sozutw.process.succession import Succession
 from sozutw.process.watch import CertificateWatch, Renewed
 from sozutw.process.writers import SharedSink, StreamWriter
+from sozutw.sessions.tally import count_now
 from sozutw.transport.dial import StreamDialler
 from sozutw.transport.names import Names
 
@@ -195,8 +197,10 @@ class ProxyService(Service):
         self.worker.health.stopService()
         self.listeners.stopService()
         given_up = self.succession.give_up()
-        yield self.worker.sessions.stopService()
+        sessions = self.worker.sessions
+        yield DrainReport(self._reactor, sessions).until(sessions.stopService())
         self.worker.connector.close_all()
+        yield self.access_log.stopService()
         for waiting in self._sessions_ended:
             waiting.callback(None)
         yield given_up
@@ -204,7 +208,6 @@ class ProxyService(Service):
             yield self.control.stopService()
         if self.admin is not None:
             yield self.admin.stopService()
-        yield self.access_log.stopService()
         yield self._stdout.close()
 
     def _take_over(self, inherited: Inheritance) -> None:
@@ -328,11 +331,20 @@ class ProxyService(Service):
         """Return how many clients are connected."""
         return len(self.worker.sessions)
 
+    def tell_connections(self) -> str:
+        """Tell how many clients are connected, and what they do."""
+        return count_now(self.worker.sessions.sessions(), self._reactor.seconds()).words
+
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
         self.access_log.reopen()
         if self.control is not None:
             self.control.reopen_logs()
+
+    def reload(self) -> None:
+        """Make the file of the start true again, unless the end has begun; the log tells of it."""
+        if self.control is not None and not self.host.is_stopping:
+            self.control.reload()
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""

@@ -96,6 +96,13 @@ class SessionManager(Service):
         self._emptied.addBoth(lambda _: done.callback(None))
         return done
 
+    def seconds_left(self) -> float:
+        """Return how long a drain may still take; 0 if its time is over, or none is under way."""
+        grace = self._grace
+        if grace is None or not grace.active():
+            return 0.0
+        return max(0.0, grace.getTime() - self._clock.seconds())
+
     def abort_all(self) -> None:
         """Close every session at once, whatever it is doing."""
         for session in list(self._admitted):

@@ -65,7 +65,9 @@ def test_the_first_signal_waits_for_what_is_under_way(
                 peer = backend.accept()
                 peer.receive_until(b"\r\n\r\n")
                 process.signal(signal.SIGINT)
-                process.wait_for_text("stopping: 1 connection left, at most 30 s")
+                process.wait_for_text(
+                    "stopping: 1 connection left (1 in an exchange), at most 30 s"
+                )
                 wait_until(lambda: is_refused(reserved.port), "nobody listening")
                 assert process.status is None
                 peer.send(OK)

@@ -94,7 +94,7 @@ def test_the_old_process_can_still_be_told_to_stop(tmp_path: Path) -> None:
         old = place.upgrade()
         os.kill(old, signal.SIGTERM)
         # Softly: an answer in time would still come; here none does.
-        place.first.wait_for_text("stopping: 1 connection left, at most 1 s")
+        place.first.wait_for_text("stopping: 1 connection left (1 in an exchange), at most 1 s")
         client.receive_rest()
         peer.expect_end()
         place.expect_end(old)

@@ -95,6 +95,9 @@ class Lines:
     def reopen(self) -> None:
         self.reopened += 1
 
+    def close(self) -> "Deferred[None]":
+        return succeed(None)
+
 
 class Asked:
     """One conversation: what was told on the way, and the answer once it is there."""

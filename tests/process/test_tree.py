@@ -112,6 +112,7 @@ def test_what_a_backend_did_is_told_of_it_its_cluster_and_the_whole(
         place.exchange(client, b"x" * 100)
         told = place.told(capfd)
         assert place.proxy.count_connections() == 1
+        assert place.proxy.tell_connections() == "1 connection left (1 idle)"
     proxy, app = told["proxy"], told["clusters"]["app"]
     (backend,) = app["backends"]
     assert proxy["client.connections"] == proxy["protocol.http"] == 1
@@ -141,7 +142,7 @@ def test_who_waits_to_be_let_in_is_told(place: Place, capfd: pytest.CaptureFixtu
 
 
 def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_path: Path) -> None:
-    place = Place(loop, tmp_path)
+    place = Place(loop, tmp_path, graceful_shutdown_timeout=0.1)
     with place.connect() as client:
         place.exchange(client)
         place.stop()

@@ -352,12 +352,16 @@ def test_draining_waits_for_the_last_session():
 def test_the_grace_period_ends_in_an_abort():
     manager, clock = make(grace_seconds=30.0)
     busy = admitted(manager, idle=False)
+    assert manager.seconds_left() == 0.0
     outcome = fired(manager.drain)
-    clock.advance(29.9)
+    assert manager.seconds_left() == 30.0
+    clock.advance(29.5)
     assert busy.calls == ["drain"]
-    clock.advance(0.2)
+    assert manager.seconds_left() == 0.5
+    clock.advance(0.6)
     assert busy.calls == ["drain", "abort"]
     assert outcome == [None]
+    assert manager.seconds_left() == 0.0
     assert not clock.getDelayedCalls()
 
 

@@ -14,6 +14,7 @@ from sozutw.config.model import HttpListener, Settings, Timeouts
 from sozutw.config.requests import RemoveListener
 from tests.fakes.transport import FakeTransport
 from tests.fakes.worker import LISTENER, FakeClient, FakeWorld
+from tests.worker.test_variants_tunnel import tunnel
 
 REQUESTS = {
     "GET": b"GET /%d HTTP/1.1\r\nHost: example.com\r\n\r\n",
@@ -184,4 +185,22 @@ def test_what_is_sent_ahead_is_not_answered_behind_the_last_answer_and_that_is_s
     assert back.take().count(b"GET ") == 1
     assert not client.transport.is_reset
     client.hang_up()
+    world.assert_baseline()
+
+
+def test_a_tunnel_goes_on_until_the_deadline() -> None:
+    world = FakeWorld("A", settings=Settings(graceful_shutdown_timeout=20.0))
+    client, back = tunnel(world)
+    done: list[object] = []
+    world.worker.sessions.drain().addBoth(done.append)
+    for _ in range(9):
+        world.advance(2)
+        client.send(b"ping")
+        assert back.take() == b"ping"
+        back.receive(b"pong")
+        assert client.received() == b"pong"
+    assert client.connection.doing().state == "tunnel"
+    world.advance(2.25)
+    assert client.transport.disconnected
+    assert done == [None]
     world.assert_baseline()

@@ -21,6 +21,8 @@ from sozutw.control.messages.translate import (
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.replies import ok
 from sozutw.control.slowly import SLICE, Steps
+from sozutw.sessions.manager import SessionManager
+from sozutw.sessions.tally import count
 
 PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -38,12 +40,29 @@ PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
 """What is told before the answer, by the field of the request; other questions have none."""
 
 
-def workers(pid: int, *, is_stopping: bool, of_status: bool = False) -> pb.Response:
-    """Answer ListWorkers or Status: the one process is its worker."""
+def workers(pid: int, *, is_stopping: bool) -> pb.Response:
+    """Answer ListWorkers: the one process is its worker."""
+    infos = pb.WorkerInfos(vec=[_worker(pid, is_stopping=is_stopping)])
+    return ok("Successfully listed workers", workers=infos)
+
+
+def status(
+    pid: int, sessions: SessionManager, now: float, *, is_stopping: bool
+) -> Steps[pb.Response]:
+    """Answer Status, and tell whom a stop that is under way waits for."""
+    info = _worker(pid, is_stopping=is_stopping)
+    text = "Successfully collected the status of workers"
+    if is_stopping:
+        tally = yield from count(sessions.sessions(), now)
+        left = sessions.seconds_left()
+        info.drain.CopyFrom(pb.DrainState(**tally._asdict(), seconds_left=left))
+        text += f": stopping, {tally.awaited(left)}"
+    return ok(text, workers=pb.WorkerInfos(vec=[info]))
+
+
+def _worker(pid: int, *, is_stopping: bool) -> pb.WorkerInfo:
     state = pb.STOPPING if is_stopping else pb.RUNNING
-    info = pb.WorkerInfo(id=int(WORKER), pid=pid, run_state=state)
-    text = "collected the status of" if of_status else "listed"
-    return ok(f"Successfully {text} workers", workers=pb.WorkerInfos(vec=[info]))
+    return pb.WorkerInfo(id=int(WORKER), pid=pid, run_state=state)
 
 
 def listeners(state: ConfigView) -> pb.Response:
