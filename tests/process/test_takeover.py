@@ -12,6 +12,7 @@ import pytest
 from sozutw.config import requests as orders
 from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress
 from sozutw.config.requests import Request
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.messages.records import write_records
 from sozutw.control.messages.translate import message_of
 from sozutw.process import takeover
@@ -244,3 +245,20 @@ watch_certificates = true
     config, inheritance = takeover._taken(Handover(path, False, (), None, None), [state_of()])
     assert len(config.watched) == 1
     assert inheritance.requests == []
+
+
+def test_a_state_that_does_not_apply_is_told_to_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_asked: Any, **_more: Any) -> None:
+        raise RefusedRequestError("no such listener")
+
+    monkeypatch.setattr(takeover, "run_in_foreground", run)
+    monkeypatch.setattr(takeover, "choose_reactor", lambda: None)
+    other = Other()
+    other.talk.offer(Handover(written(tmp_path), False, (), None, None), [state_of()])
+    assert takeover.main([other.descriptor()]) == 78
+    with pytest.raises(HandoverError, match="no such listener"):
+        other.talk.hear("ready")
+    other.talk.close()
+    assert "sozutw cannot take over: no such listener" in capfd.readouterr().err
