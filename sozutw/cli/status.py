@@ -73,7 +73,9 @@ def upgrade(worker: int | None) -> None:
     """
     Put the program that is installed now in the place of the one that runs.
 
-    A proxy that cannot do that says so.
+    A new process takes over: sockets, what is configured, and the settings of the file as it is
+    now. The old one sees its clients out. If that fails, the old one goes on, and the answer says
+    why. A worker cannot be replaced alone yet: everything runs in one process.
     """
     if worker is None:
         request = pb.Request(upgrade_main=pb.UpgradeMain())

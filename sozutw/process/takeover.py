@@ -136,8 +136,8 @@ def _refuse(conversation: Conversation, why: str) -> None:
 
 def _agree(conversation: Conversation) -> None:
     """Say that all is ready, and wait for the word to take it; raises what ends the process."""
-    conversation.say(Word("ready", os.getpid()))
     try:
+        conversation.say(Word("ready", os.getpid()))
         conversation.hear("take")
     except (HandoverError, OSError, EOFError) as error:
         say_on_stderr(f"sozutw does not take over: {error}")

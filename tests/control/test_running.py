@@ -111,3 +111,12 @@ def test_a_stop_is_answered_when_the_last_session_is_gone(is_hard: bool) -> None
     assert events == ["SOZU_STOP_REQUESTED"]
     scene.host.stopped.callback(None)
     assert asked.answer.message.startswith("Successfully closed 1 workers, 0 errors")
+
+
+def test_the_one_worker_comes_with_the_main_process() -> None:
+    scene = DeskScene()
+    assert "UpgradeMain replaces both" in scene.refused(pb.Request(upgrade_worker=0))
+    assert "Worker 3 does not exist" in scene.refused(pb.Request(upgrade_worker=3))
+    scene.host.is_fresh = True
+    assert "came with the new main process" in scene.ok(pb.Request(upgrade_worker=0)).message
+    assert "Worker 3 does not exist" in scene.refused(pb.Request(upgrade_worker=3))

@@ -11,6 +11,7 @@ import pytest
 from sozutw.control.client import Client
 from sozutw.control.faults import RefusedError
 from sozutw.control.proto import command_pb2 as pb
+from tests.e2e.commanded import Asked
 from tests.e2e.harness import connect, is_refused, wait_until
 from tests.e2e.harness import get as fetch
 from tests.e2e.live import Download, Upload, WebSocket, wait_for_file
@@ -93,7 +94,7 @@ def test_the_old_process_can_still_be_told_to_stop(tmp_path: Path) -> None:
         old = place.upgrade()
         os.kill(old, signal.SIGTERM)
         # Softly: an answer in time would still come; here none does.
-        place.first.wait_for_text("stopping: 1 connection left, at most 1 s")
+        place.first.wait_for_text("stopping: 1 connection left (1 in an exchange), at most 1 s")
         client.receive_rest()
         peer.expect_end()
         place.expect_end(old)
@@ -264,3 +265,65 @@ def test_other_places_in_the_file_are_taken_by_the_new_process(tmp_path: Path) -
         place.expect_end(old)
         place.expect_in_charge()
         connect(place.port).close()
+
+
+def test_a_file_that_is_broken_by_now_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    with Generations(tmp_path) as place:
+        place.has_failed = True
+        held = WebSocket(place.client(), place.slow)
+        place.config.write_text(place.text + "adress = 1\n")
+        why = pytest.raises(RefusedError, match=r"sozutw\.toml:\d+: unknown key adress")
+        with Client(place.socket_path, SECONDS_MAX) as client, why:
+            client.request(pb.Request(upgrade_main=pb.UpgradeMain()))
+        place.config.unlink()
+        result = Asked("-s", str(place.socket_path)).call("upgrade")
+        assert result.exit_code == 1
+        assert result.stderr.startswith(
+            "Request failed: Upgrade of main process failed: the new process refused: "
+        )
+        assert "No such file" in result.stderr
+        place.wait_for_log("the upgrade failed: the new process refused: ")
+        held.exchange()
+        place.config.write_text(place.text)
+        place.expect_in_charge()
+        old = place.upgrade()
+        held.end()
+        held.back.close()
+        place.expect_end(old)
+
+
+def test_who_asked_may_leave_before_it_is_done(tmp_path: Path) -> None:
+    with Generations(tmp_path) as place:
+        client = Client(place.socket_path, SECONDS_MAX)
+        client.ask(pb.Request(upgrade_main=pb.UpgradeMain()))
+        client.close()
+        wait_until(lambda: place.told_pid() not in {0, place.pid}, "another process told of")
+        old, place.pid = place.pid, place.told_pid()
+        place.left.append(old)
+        place.expect_end(old)
+        place.expect_in_charge()
+
+
+def test_a_stop_in_the_middle_of_an_upgrade_leaves_no_process(tmp_path: Path) -> None:
+    with Generations(tmp_path) as place:
+        place.has_failed = True
+        held = place.client()
+        held.send(get("/", SLOW))
+        peer = place.slow.accept()
+        with Client(place.socket_path, SECONDS_MAX) as client:
+            answers = client.ask(pb.Request(upgrade_main=pb.UpgradeMain()))
+            wait_until(lambda: bool(children_of(place.pid)), "the new process begun")
+            (child,) = children_of(place.pid)
+            place.left.append(child)
+            os.kill(place.pid, signal.SIGTERM)
+            *_, last = answers
+        assert last.status == pb.FAILURE
+        assert "this process was told to stop meanwhile" in last.message
+        place.expect_gone(child)
+        peer.receive_until(b"\r\n\r\n")
+        peer.send(response(b"late"))
+        assert held.receive_message(SECONDS_MAX)[1] == b"late"
+        place.left.append(place.pid)
+        place.expect_end(place.pid)
+        assert not place.socket_path.exists()
+        assert not place.pid_path.exists()

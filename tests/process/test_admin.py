@@ -1,5 +1,6 @@
 """The admin address on a loop run by hand, and its deadlines by a clock."""
 
+import os
 import socket
 from collections.abc import Iterator
 from io import BytesIO
@@ -10,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.sockets import CannotListenError
+from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.process.admin import (
     ANSWER_SECONDS_MAX,
     BODY_BYTES_MAX,
@@ -458,3 +459,30 @@ def test_counters_that_cannot_be_gathered_are_a_503(site: Site, is_raised: bool)
     assert b"\r\ncontent-type: text/plain; charset=utf-8" in head
     assert [event["log_level"] for event in logged if "log_failure" in event] == [LogLevel.critical]
     assert site.ask(GET % b"/healthz")[0] == 200
+
+
+def test_handed_over_it_takes_nobody_new_and_serves_who_is_there(site: Site) -> None:
+    client = site.connect(b"GET /healthz HTTP/1.1\r\n")
+    site.loop.run_until(lambda: site.service._channels)
+    assert os.stat(f"/proc/self/fd/{site.service.descriptor}")
+    site.service.hand_over()
+    late = site.connect(GET % b"/healthz")
+    client.send(b"Host: a\r\n\r\n")
+    assert site.rest(client).endswith(b"ok\n")
+    site.loop.settle()
+    with pytest.raises(BlockingIOError):
+        late.recv(1)
+    site.stop()
+    assert site.service.descriptor == -1
+    site.service.hand_over()
+
+
+def test_it_goes_on_with_a_socket_that_listens_already() -> None:
+    with loop_named("direct") as loop, ReservedPort() as reserved:
+        address = InetAddress("127.0.0.1", reserved.port)
+        service = AdminService(loop.reactor, address, lambda: None, lambda: iter(()))
+        service.inherited = bind(address)
+        service.privilegedStartService()
+        assert service.descriptor == service.inherited.fileno()
+        service.stopService()
+        loop.settle()

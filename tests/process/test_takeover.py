@@ -12,11 +12,13 @@ import pytest
 from sozutw.config import requests as orders
 from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress
 from sozutw.config.requests import Request
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.messages.records import write_records
 from sozutw.control.messages.translate import message_of
 from sozutw.process import takeover
 from sozutw.process.conversation import Conversation
 from sozutw.process.inheritance import Inheritance
+from sozutw.process.run import CannotStartError
 from sozutw.process.takeover import CannotTakeOverError
 from sozutw.wire.handover import Handover, HandoverError, Word
 from tests.fakes.certificates import leaf
@@ -193,3 +195,70 @@ def test_without_the_word_to_take_it_does_not_serve(
         takeover.main([other.descriptor()])
     assert exit_.value.code == 1
     assert "does not take over: it is stopping" in capfd.readouterr().err
+
+
+def test_one_that_has_gone_meanwhile_is_no_fault_of_ours(
+    tmp_path: Path, runs: list[Inheritance], capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = Other()
+    other.talk.offer(Handover(written(tmp_path), False, (), None, None), [state_of()])
+    other.talk.close()
+    with pytest.raises(SystemExit) as exit_:
+        takeover.main([other.descriptor()])
+    assert exit_.value.code == 1
+    assert "does not take over: " in capfd.readouterr().err
+    assert len(runs) == 1
+
+
+def test_what_keeps_it_from_starting_is_told_to_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_asked: Any, **_more: Any) -> None:
+        raise CannotStartError(1, "the port is taken")
+
+    monkeypatch.setattr(takeover, "run_in_foreground", run)
+    monkeypatch.setattr(takeover, "choose_reactor", lambda: None)
+    other = Other()
+    other.talk.offer(Handover(written(tmp_path), False, (), None, None), [state_of()])
+    with pytest.raises(CannotStartError):
+        takeover.main([other.descriptor()])
+    with pytest.raises(HandoverError, match="the port is taken"):
+        other.talk.hear("ready")
+    other.talk.close()
+
+
+def test_a_certificate_of_a_listener_that_is_only_in_the_file_is_left_out(tmp_path: Path) -> None:
+    pair = leaf("a.example")
+    for name, text in (("c.pem", pair.pem), ("k.pem", pair.key_pem())):
+        (tmp_path / name).write_text(text)
+    path = written(
+        tmp_path,
+        """
+[[listeners]]
+protocol = "https"
+address = "127.0.0.1:8443"
+certificate = "c.pem"
+key = "k.pem"
+watch_certificates = true
+""",
+    )
+    config, inheritance = takeover._taken(Handover(path, False, (), None, None), [state_of()])
+    assert len(config.watched) == 1
+    assert inheritance.requests == []
+
+
+def test_a_state_that_does_not_apply_is_told_to_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_asked: Any, **_more: Any) -> None:
+        raise RefusedRequestError("no such listener")
+
+    monkeypatch.setattr(takeover, "run_in_foreground", run)
+    monkeypatch.setattr(takeover, "choose_reactor", lambda: None)
+    other = Other()
+    other.talk.offer(Handover(written(tmp_path), False, (), None, None), [state_of()])
+    assert takeover.main([other.descriptor()]) == 78
+    with pytest.raises(HandoverError, match="no such listener"):
+        other.talk.hear("ready")
+    other.talk.close()
+    assert "sozutw cannot take over: no such listener" in capfd.readouterr().err

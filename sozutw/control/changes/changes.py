@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from sozutw.config.dump import dump
@@ -38,6 +39,8 @@ REFUSED: Final = "could not dispatch request on the main process state: "
 APPLIED: Final = "Successfully applied request to all workers"
 STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it anew"
 REPLACED: Final = "another process has taken over from this one meanwhile; ask again"
+_STILL_SECONDS: Final = 10.0
+"""So often a client is told that it is waited for something; a silence of a minute is an end."""
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -68,6 +71,7 @@ class Changes:
         self._crew = crew
         self._events = events
         self._counts = counts
+        self._clock = clock
         self._turn = DeferredLock()
         self._cooperator = in_short_turns(clock)
         self._slowly = Slowly(clock)
@@ -240,10 +244,15 @@ class Changes:
     @inlineCallbacks
     def _upgrade(self, tell: Tell) -> Answered:
         tell(processing("Upgrading the main process..."))
+        waits = LoopingCall(lambda: tell(processing("Waiting for the new process...")))
+        waits.clock = self._clock
+        waits.start(_STILL_SECONDS, now=False)
         try:
             pid: int = yield self._host.upgrade()
         except RefusedRequestError as error:
             return failure(f"Upgrade of main process failed: {error}")
+        finally:
+            waits.stop()
         self._is_replaced = True
         self._events.publish(pb.MAIN_UPGRADED, origin=MAIN)
         return ok(f"Upgrade successful, closing main process. New main process has pid {pid}")

@@ -34,7 +34,7 @@ from sozutw.process.blanks import Blanks
 from sozutw.process.counts import as_json
 from sozutw.process.live_settings import LiveSettings
 from sozutw.process.log import begin_logging, make_observer, set_log_filter
-from sozutw.process.run import choose_reactor
+from sozutw.process.run import calm_collector, choose_reactor
 from sozutw.process.titles import set_title
 from sozutw.process.traffic import Traffic
 from sozutw.process.worker.channel import Channel
