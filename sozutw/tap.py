@@ -10,10 +10,10 @@ from typing_extensions import override
 from sozutw.config.model import Config
 from sozutw.process.configuration import EX_CONFIG, read_configuration
 from sozutw.process.host import Source
-from sozutw.process.pid_file import PidFiles
 from sozutw.process.run import choose_reactor, make_process
 from sozutw.process.signals import say_on_stderr
-from sozutw.process.succession import Succession
+from sozutw.process.system.pid_file import PidFiles
+from sozutw.process.upgrade.succession import Succession
 
 # twistd's own default, which no operator chose: two proxies started in one folder would clash.
 _DEFAULT_PID_FILE = "twistd.pid"

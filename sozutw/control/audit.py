@@ -175,7 +175,7 @@ def _escaped(letter: str) -> str:
 
 
 class AuditWriter(Protocol):
-    """Where lines go; ``process.writers.Writer``."""
+    """Where lines go; ``process.logs.writers.Writer``."""
 
     def write(self, lines: bytes) -> None:
         """Take a line with its end; never raise, and never wait."""

@@ -23,7 +23,7 @@ from sozutw.control.messages.checks import (
     check_tls_options,
 )
 from sozutw.listen.limits import TooFewDescriptorsError, sessions_possible
-from sozutw.process.privileges import AccountError, account_of, check_may_become
+from sozutw.process.system.privileges import AccountError, account_of, check_may_become
 from sozutw.routing.rules import check_regex
 
 EX_CONFIG = 78

@@ -33,9 +33,9 @@ from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import ProcessHost
+from sozutw.process.logs.writers import FileSink, StreamWriter
 from sozutw.process.reload import FileReload
 from sozutw.process.serving import Serving
-from sozutw.process.writers import FileSink, StreamWriter
 
 _log = Logger()
 

@@ -18,19 +18,19 @@ from zope.interface import implementer
 
 from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
-from sozutw.process.activation import take_handed_sockets
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
-from sozutw.process.inheritance import Inheritance
-from sozutw.process.itself import name_itself, pin_itself
-from sozutw.process.log import LineObserver, begin_logging, make_observer
-from sozutw.process.notify import LifeSigns, Notifier, take_notifier
-from sozutw.process.pid_file import PidFiles
-from sozutw.process.privileges import Account, account_of, become
+from sozutw.process.logs.log import LineObserver, begin_logging, make_observer
+from sozutw.process.logs.writers import StreamWriter
 from sozutw.process.signals import Signals, say_on_stderr
-from sozutw.process.succession import Succession
+from sozutw.process.system.activation import take_handed_sockets
+from sozutw.process.system.itself import name_itself, pin_itself
+from sozutw.process.system.notify import LifeSigns, Notifier, take_notifier
+from sozutw.process.system.pid_file import PidFiles
+from sozutw.process.system.privileges import Account, account_of, become
 from sozutw.process.tree import ProxyService, make_tree
-from sozutw.process.writers import StreamWriter
+from sozutw.process.upgrade.inheritance import Inheritance
+from sozutw.process.upgrade.succession import Succession
 from sozutw.transport import reactor as our_reactor
 
 EX_START = 1

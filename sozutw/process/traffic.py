@@ -26,7 +26,7 @@ from sozutw.metrics.render import Reports
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.draining import DrainReport
-from sozutw.process.reporting import AccessLog
+from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
 from sozutw.process.totals import OnlyWorker
 from sozutw.sessions.tally import count_now

@@ -28,14 +28,14 @@ from sozutw.config.requests import (
 )
 from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
-from sozutw.process.inheritance import Inheritance
-from sozutw.process.log import LineObserver, set_log_filter
+from sozutw.process.logs.log import LineObserver, set_log_filter
+from sozutw.process.logs.writers import SharedSink, StreamWriter
 from sozutw.process.serving import Serving
-from sozutw.process.succession import Succession
 from sozutw.process.totals import Totals
 from sozutw.process.traffic import Traffic
-from sozutw.process.watch import CertificateWatch, Renewed
-from sozutw.process.writers import SharedSink, StreamWriter
+from sozutw.process.upgrade.inheritance import Inheritance
+from sozutw.process.upgrade.succession import Succession
+from sozutw.process.watching.watch import CertificateWatch, Renewed
 
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService

@@ -73,5 +73,5 @@ def test_another_version_has_more_keys_or_fewer() -> None:
     ],
 )
 def test_what_are_no_settings_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="settings|Expecting|does not appear|line 1"):
+    with pytest.raises(ValueError, match=r"settings|Expecting|does not appear|line 1"):
         settings_from(text)

@@ -12,7 +12,7 @@ from sozutw.cli.main import main
 from sozutw.config.addresses import parse_socket_address
 from sozutw.config.model import Settings
 from sozutw.process.configuration import EX_CONFIG
-from sozutw.process.notify import MARGIN_SECONDS
+from sozutw.process.system.notify import MARGIN_SECONDS
 from tests.own_coverage import ROOT
 
 FOLDER = ROOT / "etc" / "systemd"

@@ -15,7 +15,7 @@ from sozutw.config.log_filter import Level, LogFilter
 from sozutw.config.model import Config, Settings
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
-from sozutw.process.log import LineObserver
+from sozutw.process.logs.log import LineObserver
 from sozutw.process.run import ProcessService, told
 from tests.fakes.loops import loop_named
 from tests.process.test_signals import FakeProxy, FakeReactor

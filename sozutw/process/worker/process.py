@@ -30,15 +30,15 @@ from sozutw.control.replies import failure
 from sozutw.control.slowly import Slowly
 from sozutw.listen.sockets import adopt
 from sozutw.metrics.transfer import chunks_of
-from sozutw.process.blanks import Blanks
 from sozutw.process.counts import as_json
 from sozutw.process.live_settings import LiveSettings
-from sozutw.process.log import begin_logging, make_observer, set_log_filter
+from sozutw.process.logs.log import begin_logging, make_observer, set_log_filter
 from sozutw.process.run import calm_collector, choose_reactor
-from sozutw.process.titles import set_title
+from sozutw.process.system.titles import set_title
 from sozutw.process.traffic import Traffic
 from sozutw.process.worker.channel import Channel
 from sozutw.process.workers.member import CHANNEL_VERSION
+from sozutw.process.zygote.blanks import Blanks
 
 ANSWER_BYTES_MAX: Final = 30 * 1024 * 1024
 """What ``process.workers.link`` takes."""

@@ -17,7 +17,7 @@ SOCKETS_MAX: Final = 64
 """In one message."""
 
 Blanks = Mapping[InetAddress, int]
-"""Which blank context the listener at an address begins with; see ``process.blanks``."""
+"""Which blank context the listener at an address begins with; see ``process.zygote.blanks``."""
 
 
 class Batch:

@@ -1,5 +1,5 @@
 """
-Which blank context each listener of TLS begins its handshakes with; see ``process.blanks``.
+Which blank context each listener of TLS begins its handshakes with; see ``process.zygote.blanks``.
 
 All workers take the same one for the same listener, so that a session ticket of one is good for
 the others. A listener that begins to speak TLS in another way takes another one, since a context

@@ -40,7 +40,7 @@ class CannotReplaceError(Exception):
 
 
 class Forks(Protocol):
-    """Who begins the processes; ``process.nursery``."""
+    """Who begins the processes; ``process.zygote.nursery``."""
 
     def fork(self, channel: socket.socket) -> "Deferred[int]":
         """Begin a worker with this channel, and fire with its process id; the channel is closed."""

@@ -12,8 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from sozutw.process.nursery import Nursery, NurseryError
-from sozutw.process.program import program_identity
+from sozutw.process.system.program import program_identity
+from sozutw.process.zygote.nursery import Nursery, NurseryError
 
 _log = Logger()
 

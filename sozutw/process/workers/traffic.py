@@ -30,7 +30,7 @@ from sozutw.listen.handed import HandedSockets
 from sozutw.listen.limits import raise_descriptor_limit
 from sozutw.metrics.render import Reports
 from sozutw.metrics.transfer import Reader, TransferError
-from sozutw.process.reporting import AccessLog
+from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
