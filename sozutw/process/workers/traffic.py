@@ -34,9 +34,10 @@ from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
-from sozutw.process.workers.fleet import Fleet, Policy
-from sozutw.process.workers.forks import ZygoteForks
+from sozutw.process.workers.fleet import Fleet
+from sozutw.process.workers.forks import CannotForkError, ZygoteForks
 from sozutw.process.workers.member import Member
+from sozutw.process.workers.policy import Policy
 from sozutw.process.workers.sockets import MainSockets
 
 _DESCRIPTORS: int = 65_536
@@ -102,6 +103,7 @@ class WorkersTraffic:
         self.forks.ended = self.fleet.ended
         self.applier.committed = self._committed
         self._is_begun = False
+        self._is_over = False
         self._grace_seconds: float | None = settings.graceful_shutdown_timeout
 
     def _settings_now(self) -> Settings:
@@ -146,7 +148,13 @@ class WorkersTraffic:
     @inlineCallbacks
     def _begin(self) -> Generator["Deferred[Any]", Any, None]:
         yield self._access_log.stopService()
-        yield self.forks.start()
+        try:
+            yield self.forks.start()
+        except CannotForkError:
+            if not self._is_over:
+                raise
+        if self._is_over:
+            return  # Nobody asks any more whether it could serve.
         self._is_begun = True
         yield self.fleet.start()
 
@@ -157,6 +165,7 @@ class WorkersTraffic:
     @inlineCallbacks
     def stop(self) -> Generator["Deferred[None]", None, None]:
         """Let the workers accept no more and end in time, and close what is left."""
+        self._is_over = True
         self.sockets.close()
         yield self._access_log.stopService()
         if self._is_begun:
