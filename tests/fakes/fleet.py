@@ -168,6 +168,8 @@ def pair(clock: Any) -> tuple[Line, Line]:
 class ProcessReactor(MemoryReactor):
     """The reactor of one worker: on the clock of all, until its process ends."""
 
+    delivers_by_identity = True
+
     def __init__(self, clock: TurnClock, ended: Callable[[], None]) -> None:
         super().__init__()
         self._clock = clock

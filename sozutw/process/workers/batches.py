@@ -25,6 +25,8 @@ class Batches:
         """What came before is part of the whole, and of no change."""
         self._sockets.take_fresh()
         self._entries.take_fresh()
+        self._sockets.parted(self.number)
+        self._sockets.let_go(self.number)
 
     def change(self, orders: Sequence[Request]) -> Batch:
         """
@@ -33,6 +35,7 @@ class Batches:
         Raises OSError if there are no descriptors left for its sockets; it counts all the same.
         """
         self.number += 1
+        self._sockets.parted(self.number)
         sockets, blanks = self._sockets.take_fresh(), self._entries.take_fresh()
         return Batch(self.number, orders, sockets, blanks)
 
@@ -46,6 +49,10 @@ class Batches:
             every = list(dump(self._state))
             self._whole = Batch(self.number, every, self._sockets.every(), self._entries.every())
         return self._whole
+
+    def applied(self, number: int) -> None:
+        """All workers have all changes up to this one."""
+        self._sockets.let_go(number)
 
     @property
     def listeners(self) -> int:

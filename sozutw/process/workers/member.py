@@ -70,6 +70,8 @@ class Member:
         self.begun_at: float = reactor.seconds()
         self.confirmed = 0
         """The number of the last change of which it has told what came."""
+        self.applied = 0
+        """The number of the last change that it has, with all before it."""
         self.diverged: str | None = None
         """Why it has another configuration than it should, if it has."""
         self.unanswered = 0
@@ -245,7 +247,9 @@ class Member:
         error = applied.error if applied.HasField("error") else None
         if error is not None:
             self.diverged = self.diverged or error
-        elif self.stage is Stage.LOADING:
+        elif self.diverged is None:
+            self.applied = number
+        if error is None and self.stage is Stage.LOADING:
             self.stage = Stage.LOADED
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
