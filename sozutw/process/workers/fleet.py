@@ -304,9 +304,13 @@ class Fleet:
         self._settlings.given_up(member, why)
         self._see_who_is_left()
 
+    def closed(self, member: Member) -> None:
+        """One that leaves listens no more."""
+        self._note_applied()
+
     def _note_applied(self) -> None:
-        current = [member for slot in self._slots for member in slot.current()]
-        self._batches.applied(min((one.applied for one in current), default=self._batches.number))
+        applied = (member.applied for member in self._every() if member.listens)
+        self._batches.applied(min(applied, default=self._batches.number))
 
     def _given_up(self, member: Member) -> None:
         self._settlings.given_up(member, SILENT)
