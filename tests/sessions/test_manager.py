@@ -365,6 +365,35 @@ def test_the_grace_period_ends_in_an_abort():
     assert not clock.getDelayedCalls()
 
 
+def test_a_drain_may_be_given_less_time():
+    manager, clock = make(grace_seconds=30.0)
+    busy = admitted(manager, idle=False)
+    manager.drain_within(1.0)
+    assert not clock.getDelayedCalls(), "none is under way"
+    outcome = fired(manager.drain)
+    manager.drain_within(40.0)
+    assert manager.seconds_left() == 30.0
+    manager.drain_within(5.0)
+    assert manager.seconds_left() == 5.0
+    clock.advance(5.0)
+    assert busy.calls == ["drain", "abort"]
+    assert outcome == [None]
+    manager.drain_within(5.0)
+    assert not clock.getDelayedCalls()
+
+
+def test_a_drain_without_an_end_may_be_given_one():
+    manager, clock = make(grace_seconds=30.0)
+    manager.grace_seconds = None
+    busy = admitted(manager, idle=False)
+    manager.drain()
+    clock.advance(100)
+    manager.drain_within(5.0)
+    clock.advance(5.0)
+    assert busy.calls == ["drain", "abort"]
+    assert not clock.getDelayedCalls()
+
+
 def test_draining_twice_waits_for_the_same_end():
     manager, _ = make()
     busy = admitted(manager, idle=False)

@@ -304,7 +304,7 @@ class Fleet:
         self._settlings.given_up(member, why)
         self._see_who_is_left()
 
-    def closed(self, member: Member) -> None:
+    def closed(self, member: Member) -> None:  # noqa: ARG002  # it tells so itself
         """One that leaves listens no more."""
         self._note_applied()
 

@@ -1,20 +1,577 @@
 """The fleet as a whole: real links, members and workers; only the kernel and time are played."""
 
+import socket
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
-from sozutw.config.model import Cluster, HttpListener, InetAddress
-from sozutw.config.requests import AddCluster
-from tests.fakes.fleet import FleetWorld, open_descriptors
+from sozutw.config.model import Cluster, HttpListener, InetAddress, ListenerKind
+from sozutw.config.requests import (
+    ActivateListener,
+    AddCluster,
+    AddHttpListener,
+    DeactivateListener,
+    RemoveCluster,
+)
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.process.workers.policy import HARD_SECONDS, LATE_SECONDS, CannotReplaceError
+from tests.e2e.harness import ReservedPort
+from tests.fakes.fleet import FleetWorld, worlds
+
+HASHES = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
 
 
-def test_first(monkeypatch):
-    before = open_descriptors()
-    world = FleetWorld(monkeypatch)
-    world.apply(AddCluster(Cluster("a")))
-    world.begin()
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[FleetWorld]:
+    yield from worlds(monkeypatch, timeout=3.0, hang_timeout=9.0)
+
+
+@pytest.fixture
+def never(monkeypatch: pytest.MonkeyPatch) -> Iterator[FleetWorld]:
+    """Where ``worker_timeout`` is 0."""
+    yield from worlds(monkeypatch, timeout=0.0, hang_timeout=0.0)
+
+
+@pytest.fixture
+def unwilling(monkeypatch: pytest.MonkeyPatch) -> Iterator[FleetWorld]:
+    """Where ``worker_automatic_restart`` is false."""
+    yield from worlds(monkeypatch, restarts=False)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ReservedPort() as reserved:
+        yield reserved.port
+
+
+def outcome(deferred: Any) -> list[Any]:
+    heard: list[Any] = []
+    deferred.addCallbacks(heard.append, lambda why: heard.append(why.value))
+    return heard
+
+
+def add(name: str) -> AddCluster:
+    return AddCluster(Cluster(name))
+
+
+# It starts.
+
+
+def test_all_serve_what_the_main_process_has(world):
+    world.apply(add("a"))
+    started = outcome(world.fleet.start())
+    assert world.fleet.serving == 0
+    world.settle()
+    assert started == [None]
+    assert world.fleet.serving == 0
+    world.fleet.serve()
+    world.settle()
+    assert world.fleet.serving == 2
     world.assert_all_agree()
-    world.apply(AddCluster(Cluster("b")))
+    world.apply(add("b"))
     world.settle()
     world.assert_all_agree()
-    world.end()
-    assert open_descriptors() == before
+    assert world.log == []
+
+
+def test_it_has_started_when_the_last_could_serve(world):
+    started = outcome(world.fleet.start())
+    world.forks.answer()
+    first = world.process(0)
+    for _ in range(30):
+        first.line.other.deliver()
+        first.line.deliver()
+        world.clock.turn()
+    assert world.member(0).confirmed == world.member(0).applied == 0
+    assert not started
+    world.settle()
+    assert started == [None]
+
+
+def test_one_that_dies_before_all_serve_is_begun_anew_in_any_case(unwilling):
+    world = unwilling
+    started = outcome(world.fleet.start())
+    world.fork_all()
+    world.process(0).kill()
+    world.settle()
+    assert started == [None]
+    world.fleet.serve()
+    world.assert_all_agree()
+
+
+# Changes.
+
+
+def test_settled_waits_for_all(world):
+    world.begin()
+    assert outcome(world.fleet.settled()) == [[]]
+    world.apply(add("a"))
+    heard = outcome(world.fleet.settled())
+    assert not heard
+    world.settle()
+    assert heard == [[]]
+
+
+def test_a_change_that_comes_while_one_loads_is_told_to_it_too(world):
+    world.begin()
+    world.process(1).kill()
+    world.clock.turn()
+    world.step()
+    world.apply(add("a"))
+    world.settle()
+    world.assert_all_agree()
+
+
+def test_settled_does_not_wait_for_those_that_load(world):
+    world.begin()
+    world.process(1).kill()
+    world.process(1).line.other.hear_the_end()
+    world.apply(add("a"))
+    heard = outcome(world.fleet.settled())
+    process = world.process(0)
+    process.line.other.deliver()
+    for _ in range(5):
+        world.clock.turn()
+        process.line.other.deliver()
+        process.line.deliver()
+    assert heard == [[]]
+
+
+def test_one_that_cannot_apply_a_change_is_told_and_replaced(world):
+    world.begin()
+    old = world.process(1)
+    old.fail_next_change("no luck")
+    world.apply(add("a"))
+    heard = outcome(world.fleet.settled())
+    world.settle()
+    assert heard == [["worker 1: no luck"]]
+    assert world.process(1) is not old
+    assert not old.is_alive
+    assert old.status == 0
+    world.assert_all_agree()
+    assert world.log == [("came", 1)]
+    assert outcome(world.fleet.settled()) == [[]]
+
+
+def test_one_that_lacks_an_earlier_change_is_told_as_long_as_it_serves(world):
+    world.begin()
+    world.process(1).fail_next_change("no luck")
+    world.apply(add("a"))
+    # Nobody forks: the old one serves on.
+    for _ in range(9):
+        for process in world.alive():
+            process.line.other.deliver()
+            process.line.deliver()
+        world.clock.turn()
+    world.apply(add("b"))
+    heard = outcome(world.fleet.settled())
+    world.settle()
+    assert heard == [["worker 1: no luck; it is being replaced"]]
+    world.assert_all_agree()
+
+
+def test_one_that_dies_with_a_change_is_told(world):
+    world.begin()
+    world.apply(add("a"))
+    heard = outcome(world.fleet.settled())
+    world.process(0).kill()
+    world.settle()
+    assert heard == [["worker 0: its channel closed"]]
+    world.assert_all_agree()
+    assert world.log == [("died", 0), ("came", 0)]
+
+
+def test_the_new_one_is_waited_for_in_the_place_of_the_old_one(world):
+    world.begin()
+    outcome(world.fleet.replace(0))
+    old = world.process(0)
+    world.forks.answer()
+    new = world.processes[world.slot(0).coming.pid]
+    world.apply(add("a"))
+    heard = outcome(world.fleet.settled())
+    old.is_frozen = True
+    new.line.other.deliver(2)
+    for _ in range(40):
+        world.clock.turn()
+        new.line.other.deliver(1)
+        new.line.deliver()
+        if world.member(0).pid == new.pid:
+            break
+    assert world.member(0).confirmed < 1
+    world.process(1).line.other.deliver()
+    assert not heard
+    for _ in range(9):
+        for process in (new, world.process(1)):
+            process.line.other.deliver()
+            process.line.deliver()
+        world.clock.turn()
+    assert heard == [[]]
+    old.is_frozen = False
+
+
+def test_those_that_cannot_be_told_are_replaced(world, monkeypatch):
+    world.begin()
+    world.process(1).kill()
+    world.process(1).line.other.hear_the_end()
+    before = {world.member(0).pid}
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch, capturedLogs():
+        patch.setattr("sozutw.process.workers.batches.Batch", full)
+        world.apply(add("a"))
+        heard = outcome(world.fleet.settled())
+    why = "it could not be told of a change: [Errno 24] Too many open files"
+    assert heard == [[f"worker 0: {why}; it is being replaced"]]
+    world.pass_time(5)
+    assert world.member(0).pid not in before
+    world.assert_all_agree()
+
+
+def test_settings_hold_in_those_that_were_begun_before(world):
+    world.begin()
+    world.process(1).kill()
+    world.process(1).line.other.hear_the_end()
+    settings = type(world.settings)
+    world.settings = settings(
+        access_logs_target="file:///dev/null", max_connections=10, replay=False
+    )
+    # Those that load are told when they could serve; nobody tells them meanwhile.
+    world.settle()
+    assert world.process(1).traffic.knobs.replays is False
+    assert world.process(0).traffic.knobs.replays is True
+    world.fleet.take_settings(world.settings)
+    world.settle()
+    assert world.process(0).traffic.knobs.replays is False
+
+
+def test_logs_are_reopened_in_all(world):
+    world.begin()
+    world.fleet.reopen_logs()
+    world.settle()
+    assert [one.worker._observer.reopened for one in world.alive()] == [1, 1]
+
+
+# Listening sockets.
+
+
+def test_workers_accept_at_what_is_active_and_no_more_when_it_is_not(world, port):
+    at = InetAddress("127.0.0.1", port)
+    world.apply(AddHttpListener(HttpListener(at)), ActivateListener(at, ListenerKind.HTTP))
+    world.begin()
+    world.assert_all_agree()
+    assert world.process(0).traffic.accepting
+    world.apply(DeactivateListener(at, ListenerKind.HTTP))
+    world.apply(ActivateListener(at, ListenerKind.HTTP))
+    world.settle()
+    world.assert_all_agree()
+    world.apply(DeactivateListener(at, ListenerKind.HTTP))
+    world.settle()
+    assert not world.process(0).traffic.accepting
+    assert not world.sockets._parting, "all have closed it"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_hanging_worker_that_leaves_does_not_keep_a_listener_from_coming_back(world, port):
+    at = InetAddress("127.0.0.1", port)
+    world.apply(AddHttpListener(HttpListener(at)), ActivateListener(at, ListenerKind.HTTP))
+    world.begin()
+    old = world.process(0)
+    old.is_frozen = True
+    outcome(world.fleet.replace(0))
+    world.settle()
+    world.apply(DeactivateListener(at, ListenerKind.HTTP))
+    world.settle()
+    world.apply(ActivateListener(at, ListenerKind.HTTP))
+    world.settle()
+    world.assert_all_agree()
+
+
+def test_several_changes_with_sockets_may_wait_at_once(world, port, monkeypatch):
+    monkeypatch.setattr(world.clock, "drift", 0.001)
+    at = InetAddress("127.0.0.1", port)
+    world.begin()
+    world.apply(*(add(f"c{number}") for number in range(200)))
+    world.apply(AddHttpListener(HttpListener(at)), ActivateListener(at, ListenerKind.HTTP))
+    world.apply(add("last"))
+    world.settle()
+    world.assert_all_agree()
+    assert world.log == []
+
+
+# Questions.
+
+
+def test_all_that_serve_are_asked_or_one(world):
+    world.apply(add("a"))
+    world.begin()
+    both, one, nobody = (outcome(world.fleet.ask(HASHES, only)) for only in (None, 1, 7))
+    assert nobody == [{}]
+    assert not both
+    world.settle()
+    assert both[0].keys() == {"0", "1"}
+    assert one[0].keys() == {"1"}
+    assert set(both[0]["0"].content.cluster_hashes.map) == {"a"}
+
+
+def test_one_that_dies_has_failed_to_answer(world):
+    world.begin()
+    asked, counted = outcome(world.fleet.ask(HASHES)), outcome(world.fleet.count())
+    world.process(0).kill()
+    world.settle()
+    assert [one.status for one in asked[0].values()] == [pb.FAILURE, pb.OK]
+    assert counted[0].keys() == {"1"}
+
+
+@pytest.mark.parametrize("fixture", ["world", "never"])
+def test_nobody_waits_for_one_that_hangs(fixture, request):
+    world = request.getfixturevalue(fixture)
+    world.begin()
+    world.process(0).is_frozen = True
+    world.apply(add("a"))
+    first = [
+        outcome(world.fleet.ask(HASHES)),
+        outcome(world.fleet.count()),
+        outcome(world.fleet.settled()),
+    ]
+    world.pass_time(2)
+    assert first == [[], [], []]
+    with capturedLogs() as events:
+        world.pass_time(12 if world.fleet._policy.timeout == 0 else 4)
+    later = [
+        outcome(world.fleet.ask(HASHES, 0)),
+        outcome(world.fleet.count()),
+        outcome(world.fleet.settled()),
+    ]
+    world.step()
+    world.settle()
+    for asked, counted, settled in (first, later):
+        assert asked[0]["0"].status == pb.FAILURE
+        assert asked[0]["0"].message == "it does not answer"
+        assert counted[0].keys() == {"1"}
+        assert settled == [["worker 0: it does not answer"]]
+    states = [info.run_state for info in world.fleet.roll()]
+    told = [event for event in events if "does not answer" in event["log_format"]]
+    if world.fleet._policy.timeout:
+        assert states == [pb.NOT_ANSWERING, pb.RUNNING]
+        assert len(told) == 1
+    else:
+        assert states == [pb.RUNNING, pb.RUNNING]
+        assert not told
+    world.process(0).is_frozen = False
+    world.pass_time(2)
+    world.assert_all_agree()
+    assert world.log == []
+
+
+def test_counters_come_whole_and_begin_anew(world):
+    world.begin()
+    counted = outcome(world.fleet.count())
+    world.settle()
+    assert counted[0].keys() == {"0", "1"}
+    process = world.process(0)
+    process.traffic.worker.counters.requests = 5
+    assert outcome(world.fleet.clear_counters()) == [None]
+    world.settle()
+    assert process.traffic.worker.counters.requests == 0
+
+
+def test_events_and_clients_of_workers_are_told(world):
+    heard: list[Any] = []
+    world.fleet.happened = lambda event, worker: heard.append((event.kind, worker))
+    world.begin()
+    world.process(1).worker.channel.say(event=pb.Event(kind=pb.BACKEND_DOWN))
+    world.settle()
+    assert heard == [(pb.BACKEND_DOWN, "1")]
+    world.member(0).sessions, world.member(1).sessions = 3, 4
+    assert world.fleet.count_sessions() == 7
+
+
+# Who there is.
+
+
+def test_each_is_told_by_its_state(world):
+    world.begin()
+    assert [one.run_state for one in world.fleet.roll()] == [pb.RUNNING, pb.RUNNING]
+    assert [world.fleet.generation_of(number) for number in (-1, 0, 1, 2)] == [None, 0, 0, None]
+    assert world.fleet.is_first(0)
+    world.process(0).kill()
+    world.settle()
+    assert world.fleet.generation_of(0) == 1
+    assert not world.fleet.is_first(0)
+
+
+def test_a_place_that_is_empty_is_of_no_generation(unwilling):
+    unwilling.begin()
+    unwilling.process(0).kill()
+    unwilling.settle()
+    assert unwilling.fleet.generation_of(0) is None
+    assert unwilling.fleet.roll()[0].run_state == pb.STOPPED
+    heard = outcome(unwilling.fleet.replace(0))
+    unwilling.settle()
+    assert heard == [None]
+    unwilling.assert_all_agree()
+
+
+def test_whoever_leaves_tells_how_far_it_is(world):
+    world.begin()
+    for process in world.alive():
+        process.traffic.worker.sessions.drain = Deferred
+    world.fleet.stop(is_hard=False, seconds=None)
+    world.settle()
+    looked = outcome(world.fleet.look())
+    world.settle()
+    assert [one.run_state for one in looked[0]] == [pb.STOPPING, pb.STOPPING]
+    assert all(one.HasField("drain") for one in looked[0])
+
+
+def test_replacing_one_that_is_not_there(world):
+    world.begin()
+    (error,) = outcome(world.fleet.replace(2))
+    assert isinstance(error, CannotReplaceError)
+    assert str(error) == "there is no worker 2"
+
+
+def test_one_is_replaced(world):
+    world.apply(add("a"))
+    world.begin()
+    old = world.process(0)
+    heard = outcome(world.fleet.replace(0))
+    world.settle()
+    assert heard == [None]
+    assert (old.is_alive, old.status) == (False, 0)
+    world.assert_all_agree()
+
+
+# It ends.
+
+
+def drain_for_ever(world: FleetWorld) -> None:
+    """Let each worker have a client that stays."""
+    for process in world.alive():
+        process.traffic.stop = Deferred
+
+
+def test_a_soft_stop_ends_when_the_last_has(world):
+    world.begin()
+    gone = outcome(world.fleet.stop(is_hard=False, seconds=None))
+    assert not gone
+    world.settle()
+    assert gone == [None]
+    assert [one.status for one in world.processes.values()] == [0, 0]
+    assert outcome(world.fleet.stop(is_hard=False, seconds=None)) == [None]
+    assert world.log == []
+
+
+def test_a_stop_before_anything_was_begun(monkeypatch):
+    world = FleetWorld(monkeypatch)
+    assert outcome(world.fleet.stop(is_hard=False, seconds=1.0)) == [None]
+    assert not world.clock.getDelayedCalls()
+
+
+def test_a_soft_stop_without_a_deadline_lasts(world):
+    world.begin()
+    drain_for_ever(world)
+    gone = outcome(world.fleet.stop(is_hard=False, seconds=None))
+    world.pass_time(60)
+    assert not gone
+    hard = outcome(world.fleet.stop(is_hard=True, seconds=None))
+    world.pass_time(HARD_SECONDS - 0.5)
+    assert not hard
+    world.pass_time(1)
+    assert gone == hard == [None]
+    assert {one.status for one in world.processes.values()} == {-9}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seconds"),
+    [
+        ((False, 3.0), (False, 30.0), 3.0 + LATE_SECONDS),
+        ((False, 30.0), (False, 3.0), 3.0 + LATE_SECONDS),
+        ((True, None), (False, 30.0), HARD_SECONDS),
+        ((False, 30.0), (True, None), HARD_SECONDS),
+        ((True, None), (True, None), HARD_SECONDS),
+    ],
+)
+def test_who_does_not_end_in_time_is_killed(world, first, second, seconds):
+    world.begin()
+    drain_for_ever(world)
+    gone = [
+        outcome(world.fleet.stop(is_hard=is_hard, seconds=deadline))
+        for is_hard, deadline in (first, second)
+    ]
+    world.pass_time(seconds - 0.5)
+    assert gone == [[], []]
+    world.pass_time(1)
+    assert gone == [[None], [None]]
+
+
+def test_one_that_leaves_already_hears_of_the_deadline_of_a_stop(world):
+    world.begin()
+    old = world.process(0)
+    cut: list[str] = []
+    old.traffic.stop = Deferred
+    sessions = old.traffic.worker.sessions
+    sessions.drain_within = lambda seconds: cut.append(f"within {seconds}")
+    outcome(world.fleet.replace(0))
+    world.settle()
+    assert old.is_alive
+    world.fleet.stop(is_hard=False, seconds=4.0)
+    world.settle()
+    assert cut == ["within 4.0"]
+
+
+def test_one_that_hangs_while_it_leaves_is_killed(world):
+    world.begin()
+    world.process(0).is_frozen = True
+    gone = outcome(world.fleet.stop(is_hard=False, seconds=None))
+    world.pass_time(8)
+    assert not gone
+    world.pass_time(3)
+    assert gone == [None]
+
+
+def test_a_stop_while_workers_load(world):
+    started = outcome(world.fleet.start())
+    world.forks.answer()
+    world.step()
+    gone = outcome(world.fleet.stop(is_hard=False, seconds=None))
+    world.settle()
+    assert gone == [None]
+    assert not started
+    assert not world.alive()
+
+
+def test_a_stop_while_one_waits_for_its_turn(world):
+    world.fleet.start()
+    for _ in range(4):
+        world.forks.asked.rotate(0)
+        world.forks.refuse()
+        world.clock.turn()
+    replaced = outcome(world.fleet.replace(0))
+    gone = outcome(world.fleet.stop(is_hard=False, seconds=None))
+    world.settle()
+    assert gone == [None]
+    assert isinstance(replaced[0], CannotReplaceError)
+
+
+def test_a_process_that_is_forked_after_the_stop_ends_too(world):
+    world.fleet.start()
+    world.fleet.stop(is_hard=False, seconds=None)
+    world.clock.turn()
+    world.settle()
+    assert len(world.processes) == 2
+    assert not world.alive()
+
+
+def test_a_change_after_the_end_is_nobodys(world):
+    world.begin()
+    world.fleet.stop(is_hard=False, seconds=None)
+    world.apply(add("late"), RemoveCluster("late"))
+    world.settle()
+    assert outcome(world.fleet.settled()) == [[]]
