@@ -24,17 +24,17 @@ class FleetCrew:
 
     def roll(self) -> list[pb.WorkerInfo]:
         """Tell which workers there are, those that leave after the others."""
-        return self._fleet.roll()
+        return self._fleet.roster.roll()
 
     def look(self) -> "Deferred[list[pb.WorkerInfo]]":
         """Tell what ``roll`` tells, and whom each that leaves waits for."""
-        return self._fleet.look()
+        return self._fleet.roster.look()
 
     def ask(
         self, question: pb.Request, only: int | None = None
     ) -> "Deferred[dict[str, pb.Response]]":
         """Ask those that serve, or one of them; fires with the answers by their ids."""
-        return self._fleet.ask(question, only)
+        return self._fleet.roster.ask(question, only)
 
     def settled(self) -> "Deferred[list[str]]":
         """Fire when each has applied what was committed; a line for each that has not."""
@@ -46,12 +46,12 @@ class FleetCrew:
 
     def generation_of(self, worker_id: int) -> int | None:
         """Return which of its id serves, counted from 0; None if none does."""
-        return self._fleet.generation_of(worker_id)
+        return self._fleet.roster.generation_of(worker_id)
 
     @inlineCallbacks
     def replace(self, worker_id: int) -> Generator["Deferred[Any]", Any, str]:
         """Put one of the program as it is now in its place; fails with RefusedRequestError."""
-        if self._host.is_fresh and self._fleet.is_first(worker_id):
+        if self._host.is_fresh and self._fleet.roster.is_first(worker_id):
             # Sōzu's client asks for each worker after the main process was replaced.
             return f"worker {worker_id} came with the new main process"
         try:

@@ -5,10 +5,10 @@ Who dies is begun anew; who hangs is told of, and in the end replaced; who canno
 replaced by one that can. LIFECYCLE.md beside this file has the states of one worker.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -16,7 +16,6 @@ from sozutw.config.model import Settings
 from sozutw.config.requests import Request
 from sozutw.config.state import ConfigView
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.replies import failure
 from sozutw.process.workers.batches import Batches
 from sozutw.process.workers.entries import Entries
 from sozutw.process.workers.member import Member, Stage
@@ -28,7 +27,7 @@ from sozutw.process.workers.policy import (
     Forks,
     Policy,
 )
-from sozutw.process.workers.roll import look_at, roll_of
+from sozutw.process.workers.roster import Roster
 from sozutw.process.workers.settling import Settlings
 from sozutw.process.workers.slot import STOPPING, Slot
 from sozutw.process.workers.sockets import MainSockets
@@ -74,6 +73,7 @@ class Fleet:
         ]
         self._settlings = Settlings()
         self._watch = Watch(reactor, policy, self._every, self._given_up)
+        self.roster = Roster(self._slots, self._watch)
         self._all_loaded: Deferred[None] | None = None
         self._is_stopping = False
         self._all_gone: list[Deferred[None]] = []
@@ -172,7 +172,7 @@ class Fleet:
         With a line for each that has not, or that lacks an earlier change.
         """
         late, faults = [], []
-        for member in self._serving():
+        for member in self.roster.loaded():
             if member.diverged is not None:
                 faults.append(f"{member.name}: {member.diverged}; it is being replaced")
             elif self._watch.is_silent(member):
@@ -191,70 +191,7 @@ class Fleet:
         for member in self._every():
             member.reopen_logs()
 
-    # Questions.
-
-    def ask(
-        self, question: pb.Request, only: int | None = None
-    ) -> "Deferred[dict[str, pb.Response]]":
-        """
-        Ask those that could serve, or one of them; fires with the answers by their ids.
-
-        The answer of one that goes, or is silent, is a FAILURE.
-        """
-        asked = [one for one in self._serving() if only is None or one.id == only]
-        answers = gatherResults(
-            [
-                succeed(failure(SILENT)) if self._watch.is_silent(one) else one.ask(question)
-                for one in asked
-            ]
-        )
-        return answers.addCallback(
-            lambda got: {str(member.id): one for member, one in zip(asked, got, strict=True)}
-        )
-
-    def count(self) -> "Deferred[dict[str, list[bytes]]]":
-        """Ask those that could serve for their counters; who goes or is silent is left out."""
-        asked = [one for one in self._serving() if not self._watch.is_silent(one)]
-        counted = gatherResults([member.count() for member in asked])
-        return counted.addCallback(
-            lambda got: {
-                str(member.id): pieces for member, pieces in zip(asked, got, strict=True) if pieces
-            }
-        )
-
-    def clear_counters(self) -> "Deferred[None]":
-        """Let all that could serve begin their counters anew."""
-        for member in self._serving():
-            member.clear_counters()
-        return succeed(None)
-
-    def roll(self) -> list[pb.WorkerInfo]:
-        """Tell which workers there are, those that leave after the others."""
-        return roll_of(self._slots, self._watch.is_hanging)
-
-    def look(self) -> "Deferred[list[pb.WorkerInfo]]":
-        """Tell what ``roll`` tells, and whom each that leaves waits for."""
-        return look_at(self._slots, self._watch.is_hanging, self._watch.is_silent)
-
-    def is_first(self, worker_id: int) -> bool:
-        """Return whether the worker that serves under this id is the first there was."""
-        return self.generation_of(worker_id) == 0
-
-    def generation_of(self, worker_id: int) -> int | None:
-        """Return the generation of the worker that serves under this id; None if none does."""
-        if not 0 <= worker_id < len(self._slots):
-            return None
-        member = self._slots[worker_id].member
-        return None if member is None else member.generation
-
-    def count_sessions(self) -> int:
-        """Return how many clients the workers had when they last told."""
-        return sum(member.sessions for member in self._every())
-
-    @property
-    def serving(self) -> int:
-        """How many workers take clients."""
-        return sum(member.is_serving for member in self._serving())
+    # To replace one by another.
 
     def replace(self, worker_id: int) -> "Deferred[None]":
         """
@@ -285,7 +222,7 @@ class Fleet:
             self.came(member)
         loaded = self._all_loaded
         assert loaded is not None
-        if not loaded.called and len(list(self._serving())) == len(self._slots):
+        if not loaded.called and len(list(self.roster.loaded())) == len(self._slots):
             loaded.callback(None)
 
     def passed_on(self, old: Member, new: Member) -> None:
@@ -316,16 +253,6 @@ class Fleet:
         self._settlings.given_up(member, SILENT)
 
     # Who they are.
-
-    def _serving(self) -> Iterator[Member]:
-        """
-        Yield those that could serve, whether or not they may yet.
-
-        They have a configuration that changes and can be asked about, which who loads has not.
-        """
-        for slot in self._slots:
-            if slot.member is not None and slot.member.stage in {Stage.LOADED, Stage.SERVING}:
-                yield slot.member
 
     def _every(self) -> list[Member]:
         return [one for slot in self._slots for one in (*slot.current(), *slot.leaving)]

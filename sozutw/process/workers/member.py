@@ -18,6 +18,7 @@ from sozutw.control.replies import failure
 from sozutw.process.workers.batch import Batch
 from sozutw.process.workers.handle import Handle
 from sozutw.process.workers.link import Link
+from sozutw.process.workers.pulse import Pulse
 from sozutw.process.workers.questions import Questions
 
 CHANNEL_VERSION: Final = 1
@@ -77,22 +78,13 @@ class Member:
         """The number of the last change that it has, with all before it."""
         self.diverged: str | None = None
         """Why it has another configuration than it should, if it has."""
-        self.unanswered = 0
-        """How many looks there were since the one that it has not answered."""
         self.link = Link(reactor, self)
         self._overseer = overseer
         self._process = Handle(reactor)
         self._settings: Settings | None = None
         self._unconfirmed: dict[int, Batch] = {}
         self._questions = Questions()
-        self.listens = True
-        """Whether it may have listening sockets open."""
-        self._is_asked = False
-        """Whether it lives."""
-        self._pings = 0
-        self._pongs = 0
-        self._closed_pong = 0
-        """The pong that comes when it has heard that it is to leave, and so listens no more."""
+        self._pulse = Pulse(lambda: self.link.say(words.ToWorker(ping=True)))
 
     @property
     def is_serving(self) -> bool:
@@ -108,6 +100,16 @@ class Member:
     def pid(self) -> int:
         """The number of its process; 0 until there is one."""
         return self._process.pid
+
+    @property
+    def unanswered(self) -> int:
+        """How many looks there were since the one that it has not answered."""
+        return self._pulse.unanswered
+
+    @property
+    def listens(self) -> bool:
+        """Whether it may have listening sockets open."""
+        return self._pulse.listens
 
     # Its process.
 
@@ -177,9 +179,7 @@ class Member:
         self.stage = Stage.LEAVING
         stopping = words.Stopping(is_hard=is_hard, seconds=seconds)
         self.link.say(words.ToWorker(stop=stopping))
-        if not self._closed_pong:
-            self._ping()
-            self._closed_pong = self._pings
+        self._pulse.leaves()
 
     def take_settings(self, settings: Settings) -> None:
         """Let settings hold there too, as far as they can, if it was told others."""
@@ -220,21 +220,14 @@ class Member:
     def look(self) -> None:
         """A second has gone by: ask whether it lives, unless it has not answered that yet."""
         self._questions.looked()
-        if self._is_asked:
-            self.unanswered += 1
-        elif self.pid:  # Before that nobody is there who could answer.
-            self._ping()
-
-    def _ping(self) -> None:
-        self._is_asked = True
-        self._pings += 1
-        self.link.say(words.ToWorker(ping=True))
+        if self.pid:  # Before that nobody is there who could answer.
+            self._pulse.look()
 
     # What it says; ``link.LinkEnd``.
 
     def received(self, word: words.FromWorker) -> None:
         """It has said something; so it lives."""
-        self._is_asked, self.unanswered = False, 0
+        self._pulse.spoke()
         kind = word.WhichOneof("word")
         hear = self._HEARD.get(kind or "")
         if hear is not None:
@@ -242,7 +235,7 @@ class Member:
 
     def has_taken(self) -> None:
         """It was too slow for what it is told, and has read all of that since."""
-        self.unanswered = 0  # It reads, and comes to what it is asked in time.
+        self._pulse.has_read()
 
     def _hear_begun(self, begun: words.Begun) -> None:
         if begun.version != CHANNEL_VERSION:
@@ -275,9 +268,7 @@ class Member:
 
     def _hear_pong(self, pong: words.Pong) -> None:
         self.sessions = pong.sessions
-        self._pongs += 1
-        if self.listens and self._pongs == self._closed_pong:
-            self.listens = False
+        if self._pulse.ponged():
             self._overseer.closed(self)
 
     def _hear_answer(self, answer: words.Answer) -> None:

@@ -194,7 +194,7 @@ class WorkersTraffic:
 
     def count_connections(self) -> int:
         """Return how many clients the workers had a moment ago."""
-        return self.fleet.count_sessions()
+        return self.fleet.roster.count_sessions()
 
     def tell_connections(self) -> str:
         """Tell how many clients the workers had a moment ago."""
@@ -203,7 +203,7 @@ class WorkersTraffic:
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
-        if not self.fleet.serving:
+        if not self.fleet.roster.serving:
             return "no worker serves"
         configured = len(self.applier.listeners)
         if configured and not self.accepting:
@@ -213,12 +213,12 @@ class WorkersTraffic:
     def gather(self) -> "Deferred[dict[str, Reports]]":
         """Ask all workers for their counters, in short turns."""
         slowly = Slowly(self._reactor)
-        counted = self.fleet.count()
+        counted = self.fleet.roster.count()
         return counted.addCallback(lambda pieces: slowly.run(_read(pieces)))
 
     def clear(self) -> "Deferred[None]":
         """Let all workers begin anew at zero with all that only grows."""
-        return self.fleet.clear_counters()
+        return self.fleet.roster.clear_counters()
 
     # Its files.
 

@@ -19,6 +19,7 @@ class Fake:
     def __init__(self) -> None:
         self.calls: list[Any] = []
         self.is_fresh = False
+        self.roster = self
         self.renewed: Deferred[None] = succeed(None)
         self.replaced: Deferred[None] = succeed(None)
 

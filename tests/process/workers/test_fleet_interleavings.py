@@ -152,7 +152,7 @@ class Story:
     def ask(self) -> None:
         fleet = self.world.fleet
         question = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
-        self.waiting += [fleet.ask(question), fleet.count(), fleet.look()]
+        self.waiting += [fleet.roster.ask(question), fleet.roster.count(), fleet.roster.look()]
 
     def settings(self) -> None:
         settings = self.world.settings

@@ -31,6 +31,7 @@ class FakeFleet:
         self.stopped: Deferred[None] = Deferred()
         self.counted: Any = succeed({})
         self.serving = 1
+        self.roster = self
 
     def start(self) -> "Deferred[None]":
         self.heard.append("start")
