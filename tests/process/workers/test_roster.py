@@ -135,11 +135,6 @@ def test_each_is_told_by_its_state(world):
     assert [one.run_state for one in world.fleet.roster.roll()] == [pb.RUNNING, pb.RUNNING]
     generations = [world.fleet.roster.generation_of(number) for number in (-1, 0, 1, 2)]
     assert generations == [None, 0, 0, None]
-        None,
-        0,
-        0,
-        None,
-    ]
     assert world.fleet.roster.is_first(0)
     world.process(0).kill()
     world.settle()
