@@ -113,8 +113,7 @@ class Zygote:
         events = dict(poll.poll(None if seconds_max is None else seconds_max * 1000))
         if self._signals.wake.fileno() in events:
             self._signals.heard()
-        # An end is told whether or not it was asked for.
-        return bool(events.get(self._sock.fileno(), 0) & ~select.POLLOUT)
+        return bool(events.get(self._sock.fileno(), 0) & select.POLLIN)
 
     def _read(self) -> None:
         try:
