@@ -49,6 +49,14 @@ SERVED = {
     "reload_configuration": Verb(
         "make a file true; an empty path is the file of the start", "the file is wrong"
     ),
+    "upgrade_main": Verb(
+        "have a new process take over ([upgrade.md](upgrade.md))",
+        "the new process does not start, refuses, ends or is silent: the text says which",
+    ),
+    "upgrade_worker": Verb(
+        "after `upgrade_main`, for clients that ask for each worker: it came with the main process",
+        "no such worker; the main process was not replaced in the last minute",
+    ),
     "status": Verb("tell how each worker is", content="workers"),
     "add_cluster": Verb("add or replace a cluster", "what it asks for is not served"),
     "remove_cluster": Verb("remove a cluster", "no such cluster"),

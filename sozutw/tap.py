@@ -12,6 +12,8 @@ from sozutw.process.configuration import EX_CONFIG, read_configuration
 from sozutw.process.host import Source
 from sozutw.process.run import choose_reactor, make_process
 from sozutw.process.signals import say_on_stderr
+from sozutw.process.system.pid_file import PidFiles
+from sozutw.process.upgrade.succession import Succession
 
 # twistd's own default, which no operator chose: two proxies started in one folder would clash.
 _DEFAULT_PID_FILE = "twistd.pid"
@@ -49,6 +51,7 @@ class Options(usage.Options):
         if verdict.config is None:
             # Not a UsageError: twistd would print its help, and end with status 1.
             raise SystemExit(EX_CONFIG)
+        self._refuse_two_users(verdict.config)
         self.served = verdict.config
         self._choose_pid_file(verdict.config)
         choose_reactor()
@@ -69,6 +72,17 @@ class Options(usage.Options):
             return True
         return not twistd.get("nodaemon") and self.served.settings.log_target == "stdout"
 
+    def _refuse_two_users(self, config: Config) -> None:
+        """Demand that either twistd or the file says who the process will be."""
+        twistd: Any = self.parent or {}
+        is_twistds = any(twistd.get(key) is not None for key in ("uid", "gid"))
+        if is_twistds and (config.settings.user is not None or config.settings.group is not None):
+            say_on_stderr(
+                "twistd's --uid and --gid say who the process will be, and so do user and group in"
+                " the file: leave out the one or the other"
+            )
+            raise SystemExit(EX_CONFIG)
+
     def _choose_pid_file(self, config: Config) -> None:
         """Let the configuration name twistd's pid file, or have none."""
         twistd = self.parent
@@ -82,10 +96,25 @@ def makeService(options: Options) -> IService:
     assert config is not None, "postOptions comes before makeService"
     path = os.path.abspath(os.fspath(options["config"]))  # links stay
     twistd: Any = options.parent or {}
-    service: IService = make_process(
+    service = make_process(
         config,
         choose_reactor(),
         Source(path, bool(options["skip-unsupported"]), twistd.get("uid")),
         logs=not options.has_twistds_log,
     )
-    return service
+    if twistd.get("pidfile"):
+        _let_pid_file_go_over(service.succession, twistd)
+    made: IService = service
+    return made
+
+
+def _let_pid_file_go_over(succession: Succession, twistd: Any) -> None:
+    """
+    Let a process that takes over write its id into twistd's file, and keep the file.
+
+    twistd removes it when it ends, whatever it holds by then.
+    """
+    path = twistd["pidfile"]
+    succession.pid_file = path
+    succession.stayed = lambda: PidFiles([path]).restore()
+    succession.replaced = lambda: twistd.update(pidfile="")

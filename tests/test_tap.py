@@ -1,5 +1,6 @@
 """twistd's options are read, judged and acted on before twistd does anything."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,15 @@ def test_who_the_process_will_be_is_told(
 ) -> None:
     service: Any = makeService(parsed(parent, "-c", write(tmp_path, GOOD)))
     assert service._proxy.host.user == user
+
+
+@pytest.mark.parametrize("key", ["uid", "gid"])
+def test_twistd_and_the_file_may_not_both_say_who_it_will_be(
+    tmp_path: Path, key: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    twistd: dict[str, object] = {key: os.geteuid()}
+    parsed(twistd, "-c", write(tmp_path, GOOD))
+    with pytest.raises(SystemExit) as exit_:
+        parsed(twistd, "-c", write(tmp_path, f"user = {os.geteuid()}\n" + GOOD))
+    assert exit_.value.code == 78
+    assert "leave out the one or the other" in capfd.readouterr().err

@@ -1,6 +1,8 @@
 """Where Sōzu's client meets sozutw: ports, certificates, backends, a file that both read."""
 
 import http.server
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -29,6 +31,7 @@ CERTIFICATES = ("shop", "other", "renewed")
 
 CONFIGURATION = """\
 command_socket = "{socket}"
+pid_file_path = "{pid_file}"
 log_level = "info"
 log_target = "stdout"
 worker_count = 1
@@ -167,7 +170,11 @@ class Place:
 
     def write_configurations(self) -> Path:
         """Write the file that is served, one in which a backend differs, and one with nothing."""
-        words = {**self.words, "socket": str(self.folder / "sozu.sock")}
+        words = {
+            **self.words,
+            "socket": str(self.folder / "sozu.sock"),
+            "pid_file": str(self.folder / "proxy.pid"),
+        }
         blog, other = (
             CONFIGURATION.format(**words, blog=words[name], blog_id=name)
             for name in ("blog-1", "blog-2")
@@ -240,6 +247,8 @@ class Proxy:
     """A proxy that runs with a file of the place: ours, or Sōzu's own."""
 
     def __init__(self, place: Place, command: Path, configuration: Path) -> None:
+        self._pid_file = place.folder / "proxy.pid"
+        self._successor: int | None = None
         self._log = place.folder / f"proxy-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -276,13 +285,21 @@ class Proxy:
 
     @property
     def status(self) -> int | None:
-        """The exit status, or None while it runs."""
-        return self._process.poll()
+        """The exit status, or None while it runs; of a successor no more than that it has ended."""
+        if self._successor is None:
+            return self._process.poll()
+        return None if _is_alive(self._successor) else 0
+
+    def follow(self) -> None:
+        """Another process has taken over: wait for the end of this one, and go on with that."""
+        if self._successor is None:
+            self._process.wait(SECONDS_MAX)
+        self._successor = int(self._pid_file.read_text())
 
     def wait(self) -> int:
         """Wait for its own end, and return the exit status."""
         wait_until(lambda: self.status is not None, "the end of the proxy")
-        return self._process.wait()
+        return self.status or 0
 
     def said(self) -> str:
         """Return the end of its log."""
@@ -290,6 +307,9 @@ class Proxy:
 
     def kill(self) -> None:
         """End it now, if it has not ended."""
+        if self._successor is not None and _is_alive(self._successor):
+            os.kill(self._successor, signal.SIGTERM)
+            wait_until(lambda: self.status is not None, "the end of the proxy")
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -297,3 +317,12 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+def _is_alive(pid: int) -> bool:
+    """Say whether a process runs; one that has ended may wait for whoever inherits it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"

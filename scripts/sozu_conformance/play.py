@@ -54,6 +54,8 @@ def play(binary: Binary, place: Place, steps: Sequence[Step], *, is_json: bool) 
                 raise GaveUpError(f"sozutw has ended before {step.words!r}:\n{proxy.said()}")
             done = client.watch(step) if step.while_it_runs else client.run(step.words)
             wrong = list(client.differences(step, done))
+            if step.hands_over and done.status == 0:
+                proxy.follow()
             if step.ends is not None and (status := proxy.wait()) != step.ends:
                 wrong.append(f"sozutw ended with {status}:\n{proxy.said()}")
             wrong += filter(None, (look.differs(place) for look in step.looks))

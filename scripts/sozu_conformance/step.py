@@ -108,6 +108,8 @@ class Step(NamedTuple):
     """False where what is printed with ``--json`` is not JSON."""
     while_it_runs: tuple[str, ...] = ()
     """For a command that does not end: what is asked meanwhile. It is ended by us then."""
+    hands_over: bool = False
+    """Whether another process of the proxy goes on after it."""
     ends: int | None = None
     """The exit status with which the proxy ends after it."""
 

@@ -4,7 +4,7 @@ from step import PANIC, USAGE, File, Get, Listens, Look, Shows, Step, order, ref
 
 NO_TCP = "is not served yet: this version has http and https listeners only"
 NO_UDP = "is not served yet: this version takes no datagrams"
-ONE_PROCESS = "is not served yet: everything runs in one process until workers come"
+UPGRADED = "Success: Upgrade successful, closing main process. New main process has pid "
 UNKNOWN = "is not known here"
 LATER = (2, 3)
 
@@ -431,8 +431,19 @@ OF_2_3 = (
 )
 
 UPGRADES = (
-    refused("upgrade", f"UpgradeMain {ONE_PROCESS}", Get("shop.example", 200, "shop-1")),
-    refused("upgrade --worker 0", f"UpgradeWorker {ONE_PROCESS}", Get("shop.example", 200)),
+    refused(
+        "upgrade --worker 0", "worker 0 is the main process too", Get("shop.example", 200, "shop-1")
+    ),
+    Step(
+        "upgrade",
+        (UPGRADED,),
+        ("{}", "successfully upgraded worker 0"),
+        is_json=False,
+        looks=(Get("shop.example", 200, "shop-1"), Get("blog.example", 200, path="/posts")),
+        hands_over=True,
+    ),
+    Step("upgrade --worker 0", ("worker 0 came with the new main process",)),
+    refused("upgrade --worker 7", "Worker 7 does not exist"),
 )
 
 SOFT = (

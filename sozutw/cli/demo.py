@@ -16,6 +16,7 @@ from sozutw.config.serve import serve_config
 from sozutw.process.run import choose_reactor, run_in_foreground
 from sozutw.transport.tls import selfsigned
 
+STOP_SECONDS = 1.0
 EXAMPLE = """\b
 Example:
   sozutw demo --port 9000
@@ -106,8 +107,10 @@ def demo(port: int, tls_port: int) -> None:
         listening = reactor.listenTCP(0, site, interface="127.0.0.1")
         backends.append(f"127.0.0.1:{listening.getHost().port}")
     config = _with_tls(serve_config(f"127.0.0.1:{port}", backends), tls_port)
-    # Twisted tells of each port that it opens; here a table does.
-    config = replace(config, settings=replace(config.settings, log_level="warn"))
+    # Twisted tells of each port that it opens; here a table does. A browser keeps its connections
+    # open for a minute, and Ctrl-C is not to wait for that.
+    settings = replace(config.settings, log_level="warn", graceful_shutdown_timeout=STOP_SECONDS)
+    config = replace(config, settings=settings)
     run_in_foreground(config, reactor, started=lambda: _tell(port, tls_port, backends))
 
 

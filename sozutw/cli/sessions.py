@@ -9,6 +9,7 @@ from sozutw.cli.asking import carry_out, screen_width
 from sozutw.cli.commands import Group, examples
 from sozutw.cli.tables import columns, table
 from sozutw.cli.values import Value
+from sozutw.control.messages.session_numbers import number_from, text_of
 from sozutw.control.proto import command_pb2 as pb
 
 
@@ -30,7 +31,7 @@ def show_sessions(content: pb.ResponseContent) -> Iterator[str]:
     )
     rows = (
         (
-            str(session.token),
+            text_of(session.token),
             session.peer,
             session.listener,
             session.protocol,
@@ -47,10 +48,13 @@ def show_sessions(content: pb.ResponseContent) -> Iterator[str]:
 
 def token(text: str) -> int:
     """Read a token, as ``sessions list`` or a log line has it."""
-    number = text.rpartition(":")[2]
-    if not number.isdecimal() or not number.isascii() or not 0 < int(number) < 2**64:
+    try:
+        number = number_from(text)
+    except ValueError:
+        number = 0
+    if not number:
         raise ValueError("a token is meant, as `sessions list` prints it")
-    return int(number)
+    return number
 
 
 @sessions.command(epilog=examples("sozutw sessions kill 4711 -c sozutw.toml"))

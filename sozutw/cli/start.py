@@ -22,8 +22,8 @@ def start(path: str, skip_unsupported: bool) -> None:
     Serve what FILE asks for, in the foreground.
 
     The same as `twistd -n sozutw --config FILE`. The first Ctrl-C (or SIGTERM) stops softly,
-    within graceful_shutdown_timeout; the second stops at once. SIGHUP reopens the logs, SIGUSR1
-    prints the counters as JSON.
+    within graceful_shutdown_timeout; the second stops at once. SIGHUP reopens the logs and does
+    what `reload` does; the log tells what came of it. SIGUSR1 prints the counters as JSON.
     """
     config = config_or_exit(path, skip_unsupported=skip_unsupported)
     source = Source(os.path.abspath(path), skip_unsupported)  # links stay

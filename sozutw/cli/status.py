@@ -11,6 +11,7 @@ from sozutw.cli.commands import Command, examples
 from sozutw.cli.outcome import SOME_FAILED
 from sozutw.cli.tables import columns, table
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.sessions.tally import Tally
 
 
 @click.command(
@@ -21,7 +22,8 @@ def status(ctx: click.Context) -> None:
     """
     Tell which processes there are, and whether they answer.
 
-    Exits 5 if a worker does not.
+    Of one that stops it tells who is still connected, by what they do: how long the oldest of them
+    has been, and how long the stop may still take. Exits 5 if a worker does not answer.
     """
     proxy = Proxy(ctx)
     response = proxy.ask(pb.Request(status=pb.Status()))
@@ -37,6 +39,14 @@ def show_workers(content: pb.ResponseContent) -> Iterator[str]:
         for worker in content.workers.vec
     )
     yield from table(columns(">worker", ">pid", "state"), rows)
+    for worker in content.workers.vec:
+        if worker.HasField("drain"):
+            yield f"worker {worker.id} stops: {_awaited(worker.drain)}"
+
+
+def _awaited(drain: pb.DrainState) -> str:
+    counts = drain.idle, drain.exchange, drain.tunnel, drain.closing
+    return Tally(*counts, drain.oldest_seconds).awaited(drain.seconds_left)
 
 
 @click.command(
@@ -63,7 +73,9 @@ def upgrade(worker: int | None) -> None:
     """
     Put the program that is installed now in the place of the one that runs.
 
-    A proxy that cannot do that says so.
+    A new process takes over: sockets, what is configured, and the settings of the file as it is
+    now. The old one sees its clients out. If that fails, the old one goes on, and the answer says
+    why. A worker cannot be replaced alone yet: everything runs in one process.
     """
     if worker is None:
         request = pb.Request(upgrade_main=pb.UpgradeMain())

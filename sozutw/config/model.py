@@ -365,11 +365,20 @@ class Settings:
     audit_logs_json_target: str | None = None
 
     # Processes.
-    worker_count: int = 2
+    worker_count: int = 0
+    """0: this process serves by itself. A file that says nothing asks for 2."""
     worker_automatic_restart: bool = True
     worker_timeout: float = 10.0
+    worker_hang_timeout: float = 30.0
+    """Ours: for so many seconds a worker may not answer before it is killed and begun anew; 0:
+    for ever."""
+    worker_survive_main: bool = False
+    """Ours: whether workers go on serving when the main process has died."""
     handle_process_affinity: bool = False
     pid_file_path: str | None = None
+    user: str | int | None = None
+    """Ours, as the group: who the process is once everything is open; None: who it was before."""
+    group: str | int | None = None
     activate_listeners: bool = True
     graceful_shutdown_timeout: float = 30.0
     """Ours: how long a soft stop waits for what is under way."""

@@ -23,12 +23,11 @@ _UNSIGNED_16_MAX: Final = 65_535
 
 COMMAND_SOCKET: Final = "sozu.sock"
 """Where the command socket is if no file says so: in the current folder, as with Sōzu."""
-_ONE_PROCESS: Final = "has no effect; everything runs in one process until workers come"
+WORKERS: Final = 2
+"""How many workers there are if no file says so, as with Sōzu."""
 _NO_POOL: Final = "has no effect; here buffers grow and shrink with each connection"
 WITHOUT_EFFECT: Final = {
     "command_buffer_size": "has no effect; max_command_buffer_size alone limits a message",
-    "worker_automatic_restart": _ONE_PROCESS,
-    "worker_timeout": _ONE_PROCESS,
     "min_buffers": _NO_POOL,
     "max_buffers": _NO_POOL,
     "slab_entries_per_connection": "has no effect; here nothing is kept in slabs",
@@ -81,11 +80,17 @@ def read_settings(table: Table) -> Settings:
         access_logs_colored=table.flag("access_logs_colored", log_colored),
         audit_logs_target=table.file_path("audit_logs_target", None),
         audit_logs_json_target=table.file_path("audit_logs_json_target", None),
-        worker_count=table.integer("worker_count", defaults.worker_count, 0, _UNSIGNED_16_MAX),
+        worker_count=table.integer("worker_count", WORKERS, 0, _UNSIGNED_16_MAX),
         worker_automatic_restart=table.flag("worker_automatic_restart", default=True),
         worker_timeout=table.seconds("worker_timeout", defaults.worker_timeout, may_be_zero=True),
+        worker_hang_timeout=table.seconds(
+            "worker_hang_timeout", defaults.worker_hang_timeout, may_be_zero=True
+        ),
+        worker_survive_main=table.flag("worker_survive_main", default=False),
         handle_process_affinity=table.flag("handle_process_affinity", default=False),
         pid_file_path=table.file_path("pid_file_path", None),
+        user=table.account("user", None),
+        group=table.account("group", None),
         activate_listeners=table.flag("activate_listeners", default=True),
         graceful_shutdown_timeout=table.seconds(
             "graceful_shutdown_timeout", defaults.graceful_shutdown_timeout, may_be_zero=True
@@ -138,10 +143,6 @@ def _tell_what_has_no_effect(table: Table, settings: Settings) -> None:
     for key, text in WITHOUT_EFFECT.items():
         if key in table:
             table.warn(key, f"{key} {text}")
-    if "worker_count" in table and settings.worker_count > 0:
-        table.warn("worker_count", f"worker_count {_ONE_PROCESS}")
-    if settings.handle_process_affinity:
-        table.refuse_unserved("handle_process_affinity", "it has no effect")
     if settings.automatic_state_save and settings.saved_state is None:
         table.warn(
             "automatic_state_save",

@@ -134,6 +134,19 @@ class Table:
             return default
         return text if is_right(text) else self._wrong(key, text, meant, default)
 
+    def account(self, key: str, default: _Default) -> str | int | _Default:
+        """Return the name or the number of a user or group."""
+        value = self._value(key)
+        if value is None:
+            return default
+        if isinstance(value, str) and value and value.isprintable():
+            return value
+        # The greatest number is the kernel's word for nobody.
+        if type(value) is int and 0 <= value < UNSIGNED_32_MAX:
+            return value
+        meant = f"a name, or a number from 0 to {UNSIGNED_32_MAX - 1} is meant"
+        return self._wrong(key, value, meant, default)
+
     def flag(self, key: str, default: _Default) -> bool | _Default:
         """Return true or false."""
         value = self._value(key)

@@ -1,7 +1,7 @@
 """
 Where logs go, read from ``stdout``, ``file://``, ``udp://``, ``tcp://`` and ``unix://``.
 
-Nothing is opened or resolved here; ``process.reporting`` does that.
+Nothing is opened or resolved here; ``process.logs.reporting`` does that.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from sozutw.control.desk import Actor
@@ -174,13 +175,16 @@ def _escaped(letter: str) -> str:
 
 
 class AuditWriter(Protocol):
-    """Where lines go; ``process.writers.Writer``."""
+    """Where lines go; ``process.logs.writers.Writer``."""
 
     def write(self, lines: bytes) -> None:
         """Take a line with its end; never raise, and never wait."""
 
     def reopen(self) -> None:
         """Go on under the same name with what stands there now, or raise OSError and go on."""
+
+    def close(self) -> "Deferred[None]":
+        """Send what can still be sent, and let go of it; another line opens it again."""
 
 
 class AuditTrail:
@@ -245,3 +249,9 @@ class AuditTrail:
                 writer.reopen()
             except OSError as error:
                 _log.error("the audit trail goes on in its old file: {error}", error=error)
+
+    def close(self) -> "Deferred[None]":
+        """Send what a slow reader has left; a line that comes later is written all the same."""
+        writers = [writer for writer in (self._text, self._json) if writer is not None]
+        closed = gatherResults([writer.close() for writer in writers])
+        return closed.addCallback(lambda _: None)

@@ -5,7 +5,7 @@ Each event goes to each subscriber as a response that is PROCESSING and never en
 says where it happened, by the number of a worker or as ``main``.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -59,11 +59,13 @@ class Events:
         """Tell all subscribers; what is None is not part of the event."""
         if not self._subscribers:
             return
-        event = pb.Event(
-            kind=kind, cluster_id=cluster_id, backend_id=backend_id, metric_detail=metric_detail
-        )
-        if address is not None:
-            event.address.CopyFrom(address_message(address))
+        event = event_message(kind, cluster_id=cluster_id, backend_id=backend_id, address=address)
+        if metric_detail is not None:
+            event.metric_detail.CopyFrom(metric_detail)
+        self.pass_on(event, origin)
+
+    def pass_on(self, event: pb.Event, origin: str) -> None:
+        """Tell all subscribers of what happened there."""
         response = pb.Response(
             status=pb.PROCESSING, message=origin, content=pb.ResponseContent(event=event)
         )
@@ -75,10 +77,38 @@ class Events:
         self._subscribers.pop(subscription, None)
 
 
+def event_message(
+    kind: pb.EventKind,
+    *,
+    cluster_id: str | None = None,
+    backend_id: str | None = None,
+    address: BackendAddress | None = None,
+) -> pb.Event:
+    """Return an event; what is None is not part of it."""
+    event = pb.Event(kind=kind, cluster_id=cluster_id, backend_id=backend_id)
+    if address is not None:
+        event.address.CopyFrom(address_message(address))
+    return event
+
+
+class Publisher(Protocol):
+    """Who tells of what happens; ``Events``, or a worker that tells its main process."""
+
+    def publish(
+        self,
+        kind: pb.EventKind,
+        *,
+        cluster_id: str | None = None,
+        backend_id: str | None = None,
+        address: BackendAddress | None = None,
+    ) -> None:
+        """Tell of it; what is None is not part of it."""
+
+
 class EventWitness:
     """Publishes what only the path of requests knows; a ``balancing.witness.Witness``."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Publisher) -> None:
         self._events = events
 
     def backend_gone_down(self, backend: BackendState) -> None:

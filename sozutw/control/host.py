@@ -1,6 +1,7 @@
 """What the verbs need of the process that they run in; ``process.tree`` provides it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -17,18 +18,20 @@ class Host(Protocol):
     """The file that it was started with; empty if there was none."""
 
     is_stopping: bool
+    """Whether its end has begun: nobody new is accepted, and nothing is configured any more."""
 
     @property
     def is_fresh(self) -> bool:
         """Whether this process has taken over from another a moment ago."""
-
-    """Whether its end has begun: nobody new is accepted, and nothing is configured any more."""
 
     def read_configuration(self, path: str) -> "Deferred[Config]":
         """Read and judge a file; fails with RefusedRequestError, each problem on a line."""
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold as far as they can; return the keys that wait for a restart."""
+
+    def reloading(self) -> AbstractContextManager[None]:
+        """Have it known outside, for as long as this lasts, that another state is put in force."""
 
     def set_log_filter(self, text: str) -> None:
         """Log what this filter admits from now on; raises RefusedRequestError."""

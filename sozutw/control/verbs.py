@@ -16,24 +16,21 @@ from sozutw.control.audit import AuditTrail, Fanout
 from sozutw.control.changes.apply import Applier
 from sozutw.control.changes.changes import Changes
 from sozutw.control.channel.reading import UnreadableRequestError, read_request
+from sozutw.control.crew import Crew
 from sozutw.control.desk import Actor, Tell
 from sozutw.control.events import Events
+from sozutw.control.gathering import Gathering
 from sozutw.control.host import Host
 from sozutw.control.messages.translate import CHANGES
 from sozutw.control.messages.unserved import VERBS as UNSERVED
 from sozutw.control.messages.unserved import unserved
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.control.questions.certificate_queries import (
-    NamesOf,
-    certificates_of_state,
-    certificates_of_worker,
-)
+from sozutw.control.questions.certificate_queries import NamesOf, certificates_of_state
 from sozutw.control.questions.cluster_queries import (
     cluster_by_id,
     cluster_hashes,
     clusters_by_domain,
 )
-from sozutw.control.questions.explain import Explainer
 from sozutw.control.questions.metrics_verbs import MetricVerbs
 from sozutw.control.questions.queries import (
     PROCESSING,
@@ -63,12 +60,10 @@ class Parts(NamedTuple):
     counts: RequestCounts
     metrics: MetricVerbs
     running: Running
-    explainer: Explainer
+    crew: Crew
     events: Events
     host: Host
     names_of: NamesOf
-    pid: Callable[[], int]
-    """twistd may fork between making us and starting us."""
 
 
 Verb = Callable[[Any, Actor, Tell], Any]
@@ -83,7 +78,7 @@ class CommandDesk:
         self._audit = audit
         self._clock = clock
         self._slowly = Slowly(clock)
-        self._verbs = _questions(parts) | _actions(parts)
+        self._verbs = _questions(parts, self._slowly) | _actions(parts)
 
     def serve(self, request: pb.Request, actor: Actor, tell: Tell) -> "Deferred[pb.Response]":
         """Answer with one OK or FAILURE; the Deferred fails only if it is cancelled."""
@@ -145,29 +140,17 @@ def _without_content(response: pb.Response) -> pb.Response:
     return response
 
 
-def _questions(parts: Parts) -> dict[str, Verb]:
+def _questions(parts: Parts, slowly: Slowly) -> dict[str, Verb]:
     """Return what only looks."""
-    applier, host = parts.applier, parts.host
+    applier, host, crew = parts.applier, parts.host, parts.crew
     state = applier.state
     return {
         "count_requests": lambda _asked, _actor, _tell: parts.counts.answer(),
-        "list_workers": lambda _asked, _actor, _tell: workers(
-            parts.pid(), is_stopping=host.is_stopping
-        ),
-        "status": lambda _asked, _actor, _tell: workers(
-            parts.pid(), is_stopping=host.is_stopping, of_status=True
-        ),
+        "list_workers": lambda _asked, _actor, _tell: workers(crew.roll()),
+        "status": lambda _asked, _actor, _tell: parts.running.status(),
         "list_frontends": lambda asked, _actor, _tell: frontends(state, asked),
         "list_listeners": lambda _asked, _actor, _tell: listeners(state),
-        "query_cluster_by_id": lambda asked, _actor, _tell: cluster_by_id(state, asked),
-        "query_clusters_by_domain": lambda asked, _actor, _tell: clusters_by_domain(
-            state, applier.listeners.values(), asked
-        ),
-        "query_clusters_hashes": lambda _asked, _actor, _tell: cluster_hashes(state),
         "query_certificates_from_the_state": lambda asked, _actor, _tell: certificates_of_state(
-            state, asked, parts.names_of
-        ),
-        "query_certificates_from_workers": lambda asked, _actor, _tell: certificates_of_worker(
             state, asked, parts.names_of
         ),
         "query_metrics": lambda asked, _actor, _tell: parts.metrics.query(asked),
@@ -177,8 +160,33 @@ def _questions(parts: Parts) -> dict[str, Verb]:
         "query_max_connections_per_ip": lambda _asked, _actor, _tell: connection_limit(
             host.get_places_per_address()
         ),
-        "explain": lambda asked, _actor, _tell: parts.explainer.explain(asked),
-        "list_sessions": lambda _asked, _actor, _tell: parts.running.list_sessions(),
+        **_questions_to_workers(parts, slowly),
+    }
+
+
+def _questions_to_workers(parts: Parts, slowly: Slowly) -> dict[str, Verb]:
+    """Return what the workers are asked, some of it beside the main process."""
+    applier, gathering = parts.applier, Gathering(parts.crew)
+    state = applier.state
+    return {
+        "query_cluster_by_id": lambda asked, _actor, _tell: gathering.beside(
+            pb.Request(query_cluster_by_id=asked), cluster_by_id(state, asked)
+        ),
+        "query_clusters_by_domain": lambda asked, _actor, _tell: gathering.beside(
+            pb.Request(query_clusters_by_domain=asked),
+            clusters_by_domain(state, applier.listeners.values(), asked),
+        ),
+        "query_clusters_hashes": lambda asked, _actor, _tell: slowly.run(
+            cluster_hashes(state)
+        ).addCallback(lambda own: gathering.beside(pb.Request(query_clusters_hashes=asked), own)),
+        "query_certificates_from_workers": lambda asked, _actor, _tell: gathering.certificates(
+            pb.Request(query_certificates_from_workers=asked)
+        ),
+        "explain": lambda asked, _actor, _tell: gathering.any(pb.Request(explain=asked)),
+        "list_sessions": lambda asked, _actor, _tell: gathering.list_sessions(
+            pb.Request(list_sessions=asked)
+        ),
+        "kill_session": lambda asked, _actor, _tell: gathering.kill_session(asked),
     }
 
 
@@ -204,7 +212,6 @@ def _actions(parts: Parts) -> dict[str, Verb]:
         ),
         "upgrade_main": lambda _asked, _actor, tell: changes.upgrade(tell),
         "upgrade_worker": lambda asked, _actor, tell: running.upgrade_worker(asked, tell),
-        "kill_session": lambda asked, _actor, _tell: running.kill_session(asked),
         "soft_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=False),
         "hard_stop": lambda _asked, _actor, tell: running.stop(tell, is_hard=True),
     }

@@ -81,19 +81,14 @@ class Closing(Protocol):
 
     # When all is written.
 
-    def _close(self, *, at_once: bool = False) -> None:
-        """
-        Close when all is written; a client that does not take it is cut off in time.
-
-        With ``at_once`` nothing was written lately: there is no end of the client's to wait for.
-        """
+    def _close(self) -> None:
+        """Close when all is written; a client that does not take it is cut off in time."""
         transport = self.transport
         self._is_over = True
         self.dataReceived = ignore
         if getattr(transport, "buffered_bytes", 1):
             self.patience.allow(self._idle_seconds)
-        lose_at_once = getattr(transport, "lose_at_once", None) if at_once else None
-        (lose_at_once or transport.loseConnection)()
+        transport.loseConnection()
 
     def _linger(self) -> None:
         """

@@ -45,7 +45,10 @@ class Presence(Closing):
         return seconds if seconds < inf else 0.0
 
     def drain(self) -> None:
-        """Finish the exchange that is under way, then close; close now if there is none."""
+        """
+        Let the next answer be the last, and tell the client in it.
+
+        Who waits between two requests is kept: a request of his may be on its way, and what
+        closes now would lose it. His patience ends as always.
+        """
         self.is_draining = True
-        if self._exchange is None and not self._is_over:
-            self._close(at_once=True)

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from sozutw.listen.sockets import BACKLOG
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.transport.loop import Loop, close_later
 from sozutw.transport.stream import MakeTransport, StreamTransport
@@ -155,7 +156,10 @@ class Acceptor:
         self._listen()
 
     def close(self) -> None:
-        """Listen no more, and turn away who waits."""
+        """Serve who has connected already, listen no more, and turn away who waits for room."""
+        if self._is_listening():
+            self._is_paused = True  # Whoever closes it once more meanwhile does only that.
+            self._accept_the_rest()
         if not self._is_closed:
             close_later(self._reactor, self.release())
 
@@ -230,6 +234,17 @@ class Acceptor:
     def _listen(self) -> None:
         if self._is_listening() and self._rest is None and not self.is_full:
             self._reactor.addReader(self)
+
+    def _accept_the_rest(self) -> None:
+        """Whoever is in the kernel's queue takes himself for connected: a close resets him."""
+        for _ in range(BACKLOG):
+            if self._waiting or not self._has_room():
+                return
+            try:
+                sock, address = self._accept()
+            except OSError:
+                return
+            self._admit(sock, address)
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
         peer = _peer_of(address)

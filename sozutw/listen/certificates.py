@@ -52,6 +52,10 @@ class Certificates:
         self.is_telling = False
         """Whether what is left out of a listener's options is logged. What a file asks for was
         told when it was read."""
+        self.opened: Callable[[InetAddress], None] = lambda _address: None
+        """Hears where handshakes begin with new contexts."""
+        self.closed: Callable[[InetAddress], None] = lambda _address: None
+        """Hears where there are no handshakes any more."""
         self.blank_for: Callable[[InetAddress], Any | None] = _no_blank
         """What the entry context of a listener at an address is made of, so that processes may
         have the keys of its tickets in common; None for a fresh one. Asked each time that a
@@ -98,12 +102,14 @@ class Certificates:
         """Serve with these at this address, in the place of others if there are any."""
         self.close(address)
         self._contexts[address] = contexts
+        self.opened(address)
 
     def close(self, address: InetAddress) -> None:
         """Forget what was served at this address."""
         contexts = self._contexts.pop(address, None)
         if contexts is not None:
             self._default_served += contexts.default_served
+            self.closed(address)
 
     def add(self, address: InetAddress, held: "LoadedCertificate") -> None:
         """Serve a certificate too; one that is known already stays as it is."""

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
@@ -41,6 +42,7 @@ class ListenerService(Service):
         queue_seconds_max: float,
         counters: WorkerCounters | None = None,
         context_of: ContextOf | None = None,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._reactor = reactor
         self._admission = admission
@@ -49,17 +51,33 @@ class ListenerService(Service):
         self._queue_seconds_max = queue_seconds_max
         self._counters = counters or WorkerCounters()
         self._context_of = context_of
+        self._handed = handed or HandedSockets()
         self.acceptors: dict[InetAddress, Acceptor] = {}
         self.inherited: dict[InetAddress, socket.socket] = {}
         """Sockets that listen already: from a process before this one."""
+        self.binds = True
+        """Whether sockets are opened here that were not inherited."""
+        self._is_held = False
         self._is_over = False
         """Stopped: whatever is configured from then on, nobody is accepted."""
 
     def reserve(self, address: InetAddress) -> socket.socket:
-        """Return a socket bound to this address, for ``activate``; raises OSError if it cannot."""
+        """
+        Return a socket that listens on this address, for ``activate``.
+
+        One that was handed to us goes before one of our own. Raises OSError if there can be none.
+        """
         if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
-        return self.inherited.pop(address, None) or bind(address)
+        inherited = self.inherited.pop(address, None)
+        if inherited is None and not self.binds:
+            raise CannotListenError(address, errno.EINVAL, "its socket did not come")
+        return inherited or self._handed.take(address) or bind(address)
+
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+        while self.inherited:
+            self.inherited.popitem()[1].close()
 
     def descriptors(self) -> dict[InetAddress, int]:
         """Return the descriptor of each listening socket, to be handed over."""
@@ -95,7 +113,19 @@ class ListenerService(Service):
             make_transport=self._transport_of(listener),
         )
         self.acceptors[listener.listener.address] = acceptor
-        acceptor.resume()
+        if not self._is_held:
+            acceptor.resume()
+
+    def hold(self) -> None:
+        """Let nobody in until ``let_in``; who connects meanwhile waits in the backlog."""
+        assert not self.acceptors
+        self._is_held = True
+
+    def let_in(self) -> None:
+        """Accept who waits, and who comes."""
+        self._is_held = False
+        for acceptor in self.acceptors.values():
+            acceptor.resume()
 
     def _transport_of(self, listener: ListenerState) -> MakeTransport:
         """Return what makes a transport of an accepted socket."""

@@ -10,6 +10,7 @@ from typing_extensions import override
 from sozutw.config.model import InetAddress
 
 BACKLOG = 1024
+_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 _HINTS = {
     errno.EADDRINUSE: "another program listens there",
@@ -85,9 +86,11 @@ def adopt(descriptor: int) -> socket.socket:
         listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError:
         listens = 0
-    if not listens or sock.type != socket.SOCK_STREAM:
+    if not listens or sock.type != socket.SOCK_STREAM or sock.family not in _FAMILIES:
         sock.detach()
         raise CannotListenError(name, errno.EINVAL, "not a listening stream socket")
     sock.setblocking(False)
     sock.set_inheritable(False)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as bind does
     return sock

@@ -8,13 +8,9 @@ from sozutw.metrics.counters import ListenerCounters, Timer, WorkerCounters
 from sozutw.metrics.render import ClusterReport
 
 
-def clear(
-    worker: WorkerCounters,
-    listeners: Iterable[ListenerCounters],
-    clusters: Iterable[ClusterReport],
-) -> None:
+def clear_worker(worker: WorkerCounters, listeners: Iterable[ListenerCounters]) -> None:
     """
-    Set everything that only grows back to zero.
+    Set everything that only grows back to zero, but for clusters.
 
     All is changed in place, since whoever counts holds the objects, and the lists and tables
     within them, from set-up on.
@@ -23,10 +19,13 @@ def clear(
     _clear(worker.tls, names.TLS)
     for listener in listeners:
         _clear(listener, names.LISTENER)
-    for cluster in clusters:
-        _clear(cluster.counters, names.CLUSTER)
-        for _, backend in cluster.backends:
-            _clear(backend.counters, names.BACKEND)
+
+
+def clear_cluster(cluster: ClusterReport) -> None:
+    """Do the same for a cluster and its backends; there may be many, so each by itself."""
+    _clear(cluster.counters, names.CLUSTER)
+    for _, backend in cluster.backends:
+        _clear(backend.counters, names.BACKEND)
 
 
 def _clear(counters: object, mapping: names.Names) -> None:

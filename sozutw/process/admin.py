@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.sockets import bind
 from sozutw.metrics.prometheus import CONTENT_TYPE
 
@@ -47,8 +48,12 @@ _log = Logger()
 
 WhyNotReady = Callable[[], str | None]
 """Says in a few words why no client should be sent here; None if one may be."""
-Metrics = Callable[[], Iterator[bytes]]
-"""Begins a text of all counters, which is then made in pieces."""
+Metrics = Callable[[], "Deferred[Iterator[bytes]]"]
+"""
+Gathers all counters, and begins a text of them, which is then made in pieces.
+
+The Deferred is cancelled if whoever asked does not wait for it.
+"""
 
 
 class AdminService(Service):
@@ -62,7 +67,12 @@ class AdminService(Service):
     name = "admin address"
 
     def __init__(
-        self, reactor: Any, address: InetAddress, why_not_ready: WhyNotReady, metrics: Metrics
+        self,
+        reactor: Any,
+        address: InetAddress,
+        why_not_ready: WhyNotReady,
+        metrics: Metrics,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._reactor = reactor
         self.address = address
@@ -70,6 +80,7 @@ class AdminService(Service):
         self.metrics = metrics
         self.inherited: socket.socket | None = None
         """One that listens already: from a process before this one."""
+        self._handed = handed or HandedSockets()
         self._acceptor: Acceptor | None = None
         self._channels: set[_Channel] = set()
         self._all_gone: Deferred[None] | None = None
@@ -81,7 +92,7 @@ class AdminService(Service):
             return
         self._acceptor = Acceptor(
             self._reactor,
-            self.inherited or bind(self.address),
+            self.inherited or self._handed.take(self.address) or bind(self.address),
             _Factory(self, self._reactor),
             self,
             queue_seconds_max=REQUEST_SECONDS_MAX,
@@ -108,6 +119,11 @@ class AdminService(Service):
     def descriptor(self) -> int:
         """The listening socket, to be handed over; -1 if there is none."""
         return -1 if self._acceptor is None else self._acceptor.fileno()
+
+    def hand_over(self) -> None:
+        """Another process answers at the address now: take nobody new."""
+        if self._acceptor is not None:
+            self._acceptor.pause()
 
     def has_room(self) -> bool:
         """Whether one more connection may be served now."""
@@ -191,6 +207,15 @@ class _Request(Request):
     """A question, and its answer."""
 
     channel: _Channel
+    _gathering: "Deferred[Iterator[bytes]] | None" = None
+    _is_gone = False
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self._is_gone = True
+        if self._gathering is not None:
+            self._gathering.cancel()
 
     @override
     def gotLength(self, length: int | None) -> None:
@@ -231,11 +256,22 @@ class _Request(Request):
         self.finish()
 
     def _tell_metrics(self, service: AdminService) -> None:
-        self.setHeader(b"Content-Type", CONTENT_TYPE)
         if self.method == b"HEAD":
+            self.setHeader(b"Content-Type", CONTENT_TYPE)
             self.finish()
             return
-        _Slices(self, service.metrics(), self.channel.reactor).begin()
+        self._gathering = maybeDeferred(service.metrics)
+        self._gathering.addCallbacks(self._write_metrics, self._regret)
+
+    def _write_metrics(self, pieces: Iterator[bytes]) -> None:
+        if not self._is_gone:
+            self.setHeader(b"Content-Type", CONTENT_TYPE)
+            _Slices(self, pieces, self.channel.reactor).begin()
+
+    def _regret(self, fault: Failure) -> None:
+        if not self._is_gone:
+            _log.failure("the counters could not be gathered", failure=fault)
+            self._answer(503, b"the counters could not be gathered; the log has more\n")
 
 
 @implementer(IPushProducer)

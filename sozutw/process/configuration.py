@@ -23,6 +23,7 @@ from sozutw.control.messages.checks import (
     check_tls_options,
 )
 from sozutw.listen.limits import TooFewDescriptorsError, sessions_possible
+from sozutw.process.system.privileges import AccountError, account_of, check_may_become
 from sozutw.routing.rules import check_regex
 
 EX_CONFIG = 78
@@ -43,8 +44,14 @@ class Verdict:
         return [problem.spell(self.path) for problem in self.problems]
 
 
-def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
-    """Read a file and all that it names, and judge it whole; never raises for what it says."""
+def read_configuration(
+    path: str, *, skip_unsupported: bool = False, is_running: bool = False
+) -> Verdict:
+    """
+    Read a file and all that it names, and judge it whole; never raises for what it says.
+
+    Where the process ``is_running`` already, it may have given up what only a start needs.
+    """
     try:
         text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -63,6 +70,14 @@ def read_configuration(path: str, *, skip_unsupported: bool = False) -> Verdict:
             sessions_possible(loaded.config.settings.max_connections, listeners)
         except TooFewDescriptorsError as error:
             line = read_positions(text).line(("max_connections",))
+            problem = Problem(line, Severity.ERROR, str(error))
+            return Verdict(path, None, (*loaded.problems, problem))
+        try:
+            account = account_of(loaded.config.settings.user, loaded.config.settings.group)
+            if account is not None and not is_running:
+                check_may_become(account)
+        except AccountError as error:
+            line = read_positions(text).line((error.key,))
             problem = Problem(line, Severity.ERROR, str(error))
             return Verdict(path, None, (*loaded.problems, problem))
         if listeners == 0:

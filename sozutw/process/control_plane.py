@@ -21,23 +21,21 @@ from sozutw.config.model import Settings
 from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.audit import AuditTrail
-from sozutw.control.changes.apply import Applier
 from sozutw.control.changes.autosave import AutomaticSave
 from sozutw.control.changes.changes import Changes, details
 from sozutw.control.changes.state_file import read_state, requests_in
 from sozutw.control.channel.server import CommandService
-from sozutw.control.events import Events, EventWitness
+from sozutw.control.events import Events
 from sozutw.control.messages.records import BadRecordError
-from sozutw.control.questions.explain import Explainer
 from sozutw.control.questions.metrics_verbs import MetricVerbs
 from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
-from sozutw.listen.certificates import Certificates
-from sozutw.process.assembly import Worker
-from sozutw.process.counts import Counts
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import ProcessHost
-from sozutw.process.writers import FileSink, StreamWriter
+from sozutw.process.logs.writers import FileSink, StreamWriter
+from sozutw.process.reload import FileReload
+from sozutw.process.serving import Serving
 
 _log = Logger()
 
@@ -55,50 +53,46 @@ class ControlPlane(Service):
         reactor: Any,
         settings: Settings,
         host: ProcessHost,
-        applier: Applier,
-        worker: Worker,
-        certificates: Certificates,
-        counts: Counts,
+        serving: Serving,
+        handed: HandedSockets | None = None,
     ) -> None:
         self._settings = settings
-        self._applier = applier
+        self._applier = applier = serving.applier
         self._host = host
         asked = RequestCounts()
         events = Events()
-        witness = EventWitness(events)
-        applier.witness = witness
-        worker.health.observer = witness
-        self.changes = Changes(applier, host, events, asked, reactor)
+        serving.tell_events(events)
+        crew = serving.make_crew(host)
+        self.changes = Changes(applier, host, crew, events, asked, reactor)
         self._autosave = AutomaticSave(self.changes.save_state, reactor, _saved_to(settings))
         self.changes.on_change = self._autosave.changed
         self._metrics = MetricVerbs(
-            counts.gather,
+            serving.gather,
+            serving.clear,
+            lambda: sorted({str(info.id) for info in crew.roll()}),
             lambda: configured_counts(applier.state),
-            certificates.begin_counting_anew,
             events,
             reactor,
             settings.metrics.detail,
             tells_clusters=not settings.disable_cluster_metrics,
         )
-        self._audit = AuditTrail(
-            time.time,
-            version("sozutw"),
-            _writer(settings.audit_logs_target),
-            _writer(settings.audit_logs_json_target),
-        )
+        text = _writer(settings.audit_logs_target)
+        as_json = _writer(settings.audit_logs_json_target)
+        self._writers = [writer for writer in (text, as_json) if writer is not None]
+        self._audit = AuditTrail(time.time, version("sozutw"), text, as_json)
         parts = Parts(
             applier=applier,
             changes=self.changes,
             counts=asked,
             metrics=self._metrics,
-            running=Running(host, worker.sessions, events, reactor),
-            explainer=Explainer(applier.state, applier.listeners, certificates, worker.means),
+            running=Running(host, crew, events),
+            crew=crew,
             events=events,
             host=host,
-            names_of=certificates.names_of,
-            pid=os.getpid,
+            names_of=serving.certificates.names_of,
         )
         self.desk = CommandDesk(parts, self._audit, reactor)
+        self._reload = FileReload(self.desk, host.configuration_path)
         self._service: CommandService | None = None
         if settings.command_socket is not None:
             self._service = CommandService(
@@ -107,9 +101,10 @@ class ControlPlane(Service):
                 self.desk,
                 settings.command_allowed_uids,
                 settings.max_command_buffer_size,
+                handed=handed,
             )
-        host.followers["saved_state"] = self._take_saved_state
-        host.followers["automatic_state_save"] = self._take_saved_state
+        host.live.followers["saved_state"] = self._take_saved_state
+        host.live.followers["automatic_state_save"] = self._take_saved_state
 
     @property
     def path(self) -> str | None:
@@ -137,13 +132,18 @@ class ControlPlane(Service):
         """The command socket, to be handed over; -1 if there is none."""
         return -1 if self._service is None else self._service.descriptor
 
+    def save_soon(self) -> None:
+        """Save the state as if it had changed: the process before may have left that undone."""
+        self._autosave.changed()
+
     def adopt(self, sock: socket.socket) -> None:
         """Answer on a command socket that another process has made; raises OSError."""
         assert self._service is not None
         self._service.adopt(sock)
 
     def hand_over(self) -> None:
-        """Another process answers on the command socket now."""
+        """Another process answers on the command socket now, and saves the state."""
+        self._autosave.give_up()
         if self._service is not None:
             self._service.hand_over()
 
@@ -189,10 +189,23 @@ class ControlPlane(Service):
             yield self._service.stopService()
         yield self._autosave.stop()
         self._host.close()
+        yield self._audit.close()  # Last: what came until here is in it.
 
     def applied(self, request: Request) -> None:
         """Something was applied that nobody asked for: subscribers hear of it, and it is saved."""
         self.changes.applied(request)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have what is open of ours; raises OSError if it cannot be."""
+        for writer in self._writers:
+            writer.give_to(uid, gid)
+        if self._service is not None:
+            self._service.give_to(uid, gid)
+
+    def reload(self) -> None:
+        """Read the file of the start again, and do what differs; without one there is nothing."""
+        if self._host.configuration_path:
+            self._reload.ask()
 
     def reopen_logs(self) -> None:
         """Go on with the audit trail in files that may be new."""
@@ -210,6 +223,10 @@ def _writer(path: str | None) -> StreamWriter | None:
     if path is None:
         return None
     open_sink: Callable[[], FileSink] = partial(FileSink, path)
-    writer = StreamWriter(open_sink, lambda _lines: None)
+    writer = StreamWriter(open_sink, partial(_tell_lost, path))
     writer.open()
     return writer
+
+
+def _tell_lost(path: str, lines: int) -> None:
+    _log.warn("{lines} lines of the audit trail are lost: {path}", lines=lines, path=path)

@@ -7,9 +7,11 @@ from sozutw.balancing.backends import BackendState, ClusterState
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.listeners import ListenerService
+from sozutw.metrics import render
+from sozutw.metrics.clearing import clear_cluster, clear_worker
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.metrics.prometheus import chunks
-from sozutw.metrics.render import BackendReport, ClusterReport, Reports, as_json
+from sozutw.metrics.render import BackendReport, ClusterReport, Reports
 from sozutw.process.assembly import Worker
 
 _CLUSTERS_A_STEP: Final = 64
@@ -33,12 +35,6 @@ class Counts:
         self._reactor = reactor
         self._started_at = reactor.seconds()
 
-    def as_json(self) -> str:
-        """Tell all counters as one line of JSON."""
-        return as_json(
-            self.worker(), self.listeners(), dict(self.clusters()), self.uptime_seconds()
-        )
-
     def gather(self) -> Generator[None, None, Reports]:
         """Bring all of them together, pausing now and then."""
         clusters: dict[str, ClusterReport] = {}
@@ -48,9 +44,14 @@ class Counts:
                 yield
         return Reports(self.worker(), self.listeners(), clusters, self.uptime_seconds())
 
-    def as_prometheus(self) -> Iterator[bytes]:
-        """Tell all counters as Prometheus reads them, a slice at a time."""
-        return chunks(self.worker(), self.listeners(), self.clusters(), self.uptime_seconds())
+    def clear(self) -> Generator[None, None, None]:
+        """Begin anew at zero with all that only grows, pausing now and then."""
+        clear_worker(self._worker.counters, self.listeners().values())
+        self._certificates.begin_counting_anew()
+        for number, (_, report) in enumerate(self.clusters(), 1):
+            clear_cluster(report)
+            if number % _CLUSTERS_A_STEP == 0:
+                yield
 
     def uptime_seconds(self) -> float:
         """Return for how long there have been counters."""
@@ -91,6 +92,17 @@ class Counts:
             now = self._reactor.seconds()
             backends = [(state.backend_id, _report_of(state, now)) for state in cluster.backends]
             yield cluster_id, ClusterReport(cluster.counters, backends)
+
+
+def as_prometheus(reports: Reports) -> Iterator[bytes]:
+    """Tell all counters as Prometheus reads them, a slice at a time."""
+    clusters = reports.clusters.items()
+    return chunks(reports.worker, reports.listeners, clusters, reports.uptime_seconds)
+
+
+def as_json(reports: Reports) -> str:
+    """Tell all counters as one line of JSON."""
+    return render.as_json(*reports)
 
 
 def _report_of(state: BackendState, now: float) -> BackendReport:

@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -11,18 +11,12 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from sozutw.config.model import Config, Settings
-from sozutw.config.settings_keys import WITHOUT_EFFECT
 from sozutw.config.state import RefusedRequestError
 from sozutw.process.configuration import Verdict, read_configuration
-from sozutw.relay.ports import Means
+from sozutw.process.live_settings import LiveSettings
+from sozutw.process.serving import Knobs
 
 T = TypeVar("T")
-
-_FILLED_IN: Final = frozenset({"timeouts", "trusted_proxies", "activate_listeners"})
-"""Settings that the listeners of a file have taken over already when it is applied."""
-_OF_CLIENTS: Final = frozenset({"ctl_command_timeout", "command_socket_is_default"})
-"""Settings that only the command line looks at."""
-_NEVER_WAITING: Final = _FILLED_IN | _OF_CLIENTS | WITHOUT_EFFECT.keys() | {"worker_count"}
 
 
 class Source(NamedTuple):
@@ -36,22 +30,20 @@ class Source(NamedTuple):
 
 
 NO_SOURCE: Final = Source("")
-Take = Callable[[Settings], None]
 
 
 class ProcessHost:
     """
     The process, as its verbs see it.
 
-    ``stop_process`` asks it to end, softly or at once; ``followers`` take over settings by their
-    names, those that can change while it runs.
+    ``stop_process`` asks it to end, softly or at once.
     """
 
     def __init__(
         self,
         reactor: Any,
         settings: Settings,
-        means: Means,
+        knobs: Knobs,
         source: Source,
     ) -> None:
         self.configuration_path = source.path
@@ -61,26 +53,19 @@ class ProcessHost:
         self.is_stopping = False
         """Set by who stops the services."""
         self._reactor = reactor
-        self._settings = settings
-        self._means = means
+        self.live = LiveSettings(settings, knobs)
         self.skips_unsupported = source.skips_unsupported
         self._pool: ThreadPool | None = None
         self._is_closed = False
-        self.set_filter: Callable[[str], bool] = lambda _text: False
         self.stop_process: Callable[[bool], None] = lambda _is_hard: None
         self.when_sessions_end: Callable[[], Deferred[None]] = lambda: succeed(None)
         self.hand_over: Callable[[], Deferred[int]] = lambda: fail(
             RefusedRequestError("nobody is there to hand over")
         )
+        self.reload_begun: Callable[[], None] = lambda: None
+        self.reload_ended: Callable[[], None] = lambda: None
         self.configured: Callable[[Config], None] = lambda _config: None
         """Hears of each file that is in force, for what is no setting."""
-        self.followers: dict[str, Take] = {
-            "log_level": self._take_log_level,
-            "max_connections_per_ip": self._take_places,
-            "retry_after": self._take_retry_after,
-            "replay": self._take_replay,
-            "dials_max": self._take_dials,
-        }
 
     @property
     def is_fresh(self) -> bool:
@@ -95,41 +80,34 @@ class ProcessHost:
 
     def _read(self, path: str) -> Verdict:
         _refuse_what_is_no_file(path)
-        return read_configuration(path, skip_unsupported=self.skips_unsupported)
+        return read_configuration(path, skip_unsupported=self.skips_unsupported, is_running=True)
 
     def take_settings(self, config: Config) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""
-        waiting = []
-        old, new = self._settings, config.settings
-        for field in fields(Settings):
-            name = field.name
-            if getattr(old, name) == getattr(new, name) or name in _NEVER_WAITING:
-                continue
-            take = self.followers.get(name)
-            if take is None:
-                waiting.append(name)
-            else:
-                take(new)
-        self._settings = new
+        waiting = self.live.take(config.settings)
         self.configured(config)
         return waiting
 
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Tell whoever looks after this process that it reloads, for as long as this lasts."""
+        self.reload_begun()
+        try:
+            yield
+        finally:
+            self.reload_ended()
+
     def set_log_filter(self, text: str) -> None:
         """Log what this filter admits from now on; raises RefusedRequestError."""
-        try:
-            is_done = self.set_filter(text)
-        except ValueError as error:
-            raise RefusedRequestError(str(error)) from None
-        if not is_done:
-            raise RefusedRequestError("the log is twistd's own here, which has no filter")
+        self.live.set_log_filter(text)
 
     def get_places_per_address(self) -> int:
         """Return how many connections one address may have to a cluster; 0: no limit."""
-        return self._means.places_per_address
+        return self.live.places
 
     def set_places_per_address(self, limit: int) -> None:
         """Let another limit hold from the next request on."""
-        self._means.places_per_address = limit
+        self.live.set_places(limit)
 
     def stop(self, *, is_hard: bool) -> "Deferred[None]":
         """End the process; fires when the last session is gone."""
@@ -159,21 +137,6 @@ class ProcessHost:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
-
-    def _take_log_level(self, settings: Settings) -> None:
-        self.set_filter(settings.log_level)
-
-    def _take_places(self, settings: Settings) -> None:
-        self._means.places_per_address = settings.max_connections_per_ip
-
-    def _take_retry_after(self, settings: Settings) -> None:
-        self._means.retry_after = settings.retry_after
-
-    def _take_replay(self, settings: Settings) -> None:
-        self._means.replays = settings.replay
-
-    def _take_dials(self, settings: Settings) -> None:
-        self._means.dials_max = settings.dials_max
 
 
 def _refuse_what_is_no_file(path: str) -> None:

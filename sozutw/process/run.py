@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -19,10 +20,17 @@ from sozutw.config.model import Config
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process.configuration import EX_CONFIG
 from sozutw.process.host import NO_SOURCE, Source
-from sozutw.process.inheritance import Inheritance
-from sozutw.process.log import LineObserver, begin_logging, make_observer
+from sozutw.process.logs.log import LineObserver, begin_logging, make_observer
+from sozutw.process.logs.writers import StreamWriter
 from sozutw.process.signals import Signals, say_on_stderr
+from sozutw.process.system.activation import take_handed_sockets
+from sozutw.process.system.itself import name_itself, pin_itself
+from sozutw.process.system.notify import LifeSigns, Notifier, take_notifier
+from sozutw.process.system.pid_file import PidFiles
+from sozutw.process.system.privileges import Account, account_of, become
 from sozutw.process.tree import ProxyService, make_tree
+from sozutw.process.upgrade.inheritance import Inheritance
+from sozutw.process.upgrade.succession import Succession
 from sozutw.transport import reactor as our_reactor
 
 EX_START = 1
@@ -43,6 +51,14 @@ def choose_reactor() -> Any:
     return reactor
 
 
+class CannotStartError(SystemExit):
+    """The end of a process that the world keeps from starting; ``why`` was told already."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(status)
+        self.why = why
+
+
 @implementer(IService)
 class ProcessService(Service):
     """
@@ -59,7 +75,11 @@ class ProcessService(Service):
         grace_seconds_max: float,
         observer: LineObserver | None = None,
         say: Callable[[str], None] = say_on_stderr,
+        notifier: Notifier | None = None,
+        account: Account | None = None,
+        is_pinned: bool = False,
     ) -> None:
+        """Become ``account`` when all is open, and stay on one processor if ``is_pinned``."""
         self._reactor = reactor
         self._proxy = proxy
         self._observer = observer
@@ -67,7 +87,21 @@ class ProcessService(Service):
         self._signals = Signals(reactor, proxy, grace_seconds_max, say, reopen_log)
         proxy.host.stop_process = self._signals.stop
         proxy.leave = self._signals.leave
+        self._life = LifeSigns(notifier or Notifier(), reactor, proxy, grace_seconds_max)
+        proxy.host.reload_begun = self._life.reload_begun
+        proxy.host.reload_ended = self._life.reload_ended
+        proxy.stop_begun = self._life.stop_begun
+        proxy.serves = self._serves
+        proxy.failed = self._failed
+        self._failure: Failure | None = None
         self._say = say
+        self._account = account
+        self._is_pinned = is_pinned
+
+    @property
+    def succession(self) -> Succession:
+        """How the process is replaced."""
+        return self._proxy.succession
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -85,23 +119,71 @@ class ProcessService(Service):
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
         self._signals.hold()
+        name_itself()
         with told(self._say):
             self._proxy.privilegedStartService()
 
     @override
     def startService(self) -> None:
         super().startService()
-        with told(self._say):
-            self._proxy.startService()
         # The reactor installs its own answers as it starts; ours replace them just after.
         self._reactor.callWhenRunning(self._signals.install)
         self._reactor.callWhenRunning(calm_collector)
+        with told(self._say):
+            if self._is_pinned:
+                pin_itself()
+            self._proxy.startService()
+            # From here on it may open no more than this user may; clients are served after it.
+            if self._account is not None:
+                self._become(self._account)
+
+    def inherit(self, inheritance: Inheritance, pid_files: PidFiles) -> None:
+        """Let the process before know how far this one has come; only its word lets it serve."""
+
+        def agree() -> None:
+            inheritance.ready()
+            with told(self._say):
+                pid_files.write()
+            self._reactor.callWhenRunning(inheritance.served)
+
+        self._proxy.could_serve = agree
+
+    def _serves(self) -> None:
+        # Whoever is told that it is ready may send clients, or a signal.
+        self._reactor.callWhenRunning(self._life.ready)
+
+    def _failed(self, failure: Failure) -> None:
+        """It will never serve: end, and let ``raise_failure`` tell why."""
+        self._failure = failure
+        self._signals.stop(is_hard=True)
+
+    def raise_failure(self) -> None:
+        """Raise what kept the process from serving, if something did."""
+        if self._failure is not None:
+            with told(self._say):
+                self._failure.raiseException()
+
+    def _become(self, account: Account) -> None:
+        uid, gid, _name = account
+        if os.geteuid() != uid or os.getegid() != gid:
+            self._proxy.give_to(uid, gid)
+            writer = self._observer.writer if self._observer is not None else None
+            if isinstance(writer, StreamWriter):
+                writer.give_to(uid, gid)
+        become(account)
 
     @override
     def stopService(self) -> "Deferred[None] | None":
         super().stopService()
         stopped: Deferred[None] | None = self._proxy.stopService()
-        return stopped
+        if stopped is None:
+            self._life.close()
+            return None
+        return stopped.addBoth(self._over)
+
+    def _over(self, result: Any) -> Any:
+        self._life.close()
+        return result
 
 
 def _nothing() -> None:
@@ -120,10 +202,10 @@ def told(say: Callable[[str], None] = say_on_stderr) -> Iterator[None]:
         yield
     except TooFewDescriptorsError as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_CONFIG) from None
+        raise CannotStartError(EX_CONFIG, str(error)) from None
     except (OSError, CannotListenError) as error:
         say(f"sozutw cannot start: {error}")
-        raise SystemExit(EX_START) from None
+        raise CannotStartError(EX_START, str(error)) from None
 
 
 def calm_collector() -> None:
@@ -149,6 +231,9 @@ def make_process(
     """Return the service that serves a configuration; without ``logs`` another writes the log."""
     settings = config.settings
     with told():
+        account = account_of(settings.user, settings.group)
+        if account is not None:
+            source = source._replace(user=account.uid)
         observer = None
         if logs:
             observer = make_observer(
@@ -157,8 +242,19 @@ def make_process(
                 settings.log_level,
                 is_colored=settings.log_colored,
             )
-        proxy = make_tree(config, reactor, observer, source, inheritance)
-    return ProcessService(reactor, proxy, settings.graceful_shutdown_timeout, observer)
+        handed = take_handed_sockets(os.environ)
+        for sock in () if inheritance is None else inheritance.handed:
+            handed.add(sock)
+        proxy = make_tree(config, reactor, observer, source, inheritance, handed)
+    return ProcessService(
+        reactor,
+        proxy,
+        settings.graceful_shutdown_timeout,
+        observer,
+        notifier=take_notifier(os.environ),
+        account=account,
+        is_pinned=settings.handle_process_affinity,
+    )
 
 
 def run_in_foreground(
@@ -171,36 +267,22 @@ def run_in_foreground(
     """Serve a configuration until a signal ends it; ``started`` is called once it listens."""
     service = make_process(config, reactor, source, inheritance)
     service.begin_logging()
-    pid_file = config.settings.pid_file_path
+    inherited_file = None if inheritance is None else inheritance.pid_file
+    pid_files = PidFiles([config.settings.pid_file_path, inherited_file])
+    service.succession.stayed = pid_files.restore
+    service.succession.pid_file = inherited_file
     # The port first: whoever finds it taken must not touch the pid file of its owner.
     service.privilegedStartService()
-    if inheritance is not None:
-        inheritance.ready()
-        reactor.callWhenRunning(inheritance.served)
-    if pid_file:
-        write_pid_file(pid_file)
     try:
+        if inheritance is None:
+            with told():
+                pid_files.write()
+        else:
+            service.inherit(inheritance, pid_files)
         service.startService()
         reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         started()
         reactor.run()
+        service.raise_failure()
     finally:
-        if pid_file:
-            remove_pid_file(pid_file)
-
-
-def write_pid_file(path: str) -> None:
-    """Tell the world which process this is, or stop here and say why that cannot be."""
-    with told(), open(path, "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()}\n")
-
-
-def remove_pid_file(path: str) -> None:
-    """Take back what ``write_pid_file`` told, unless another process has written its own."""
-    try:
-        with open(path, encoding="ascii") as file:
-            told_of = file.read().strip()
-        if told_of == str(os.getpid()):
-            os.unlink(path)
-    except OSError as error:
-        say_on_stderr(f"pid_file_path: {error}")
+        pid_files.remove()

@@ -24,8 +24,8 @@ _log = Logger()
 class Stoppable(Protocol):
     """What a signal may ask of the proxy."""
 
-    def count_connections(self) -> int:
-        """Return how many clients are connected."""
+    def tell_connections(self) -> str:
+        """Tell how many clients are connected, and what they do."""
 
     def stop_softly(self) -> Deferred[None]:
         """Take nothing new; fire when what is under way has ended."""
@@ -35,6 +35,9 @@ class Stoppable(Protocol):
 
     def reopen_logs(self) -> None:
         """Go on writing under the same names, in files that may be new."""
+
+    def reload(self) -> None:
+        """Make the file of the start true again, unless the end has begun."""
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1."""
@@ -70,7 +73,8 @@ class Signals:
 
     SIGINT and SIGTERM ask twice: softly, bounded by ``grace_seconds_max``, then at once. Either
     way the reactor stops by itself and the process ends with status 0. SIGHUP reopens the
-    logs, the proxy's and the one that ``reopen_log`` reopens, and SIGUSR1 reports the counters.
+    logs, the proxy's and the one that ``reopen_log`` reopens, and has the configuration read
+    again. SIGUSR1 reports the counters.
     """
 
     def __init__(
@@ -93,7 +97,7 @@ class Signals:
         self._answers: dict[int, Callable[[], None]] = {
             signal.SIGINT: self.stop_asked,
             signal.SIGTERM: self.stop_asked,
-            signal.SIGHUP: self._reopen_logs,
+            signal.SIGHUP: self._hung_up,
             signal.SIGUSR1: proxy.report_counters,
         }
 
@@ -135,9 +139,12 @@ class Signals:
             self._stop_now()
 
     def leave(self) -> None:
-        """Another process serves in our place: end when the last client has, with no deadline."""
+        """
+        Another process serves in our place: end when the last client has, with no deadline.
+
+        Who asks for an end after that sets one.
+        """
         if self._stop_asked == self._stop_softly:
-            self._stop_asked = self._stop_now
             self._proxy.stop_softly().addCallbacks(self._softly_stopped, self._soft_stop_failed)
 
     def _come_early(self, number: int, _frame: FrameType | None) -> None:
@@ -150,22 +157,21 @@ class Signals:
     def _answer(self, number: int) -> None:
         try:
             self._answers[number]()
-        except Exception:  # noqa: BLE001  # a log that cannot be reopened must not hurt the loop
+        except Exception:  # noqa: BLE001  # what cannot be written must not hurt the loop
             _log.failure("signal {number} could not be answered", number=number)
 
-    def _reopen_logs(self) -> None:
-        # The process's own first: it can then tell what becomes of the others.
-        try:
-            self._reopen_log()
-        finally:
-            self._proxy.reopen_logs()
+    def _hung_up(self) -> None:
+        # The process's own log first: it can then tell what becomes of the others.
+        for do in (self._reopen_log, self._proxy.reopen_logs, self._proxy.reload):
+            try:
+                do()
+            except Exception:  # noqa: BLE001  # each is worth to be tried
+                _log.failure("SIGHUP could not be answered in full")
 
     def _stop_softly(self) -> None:
         self._stop_asked = self._stop_now
-        left = self._proxy.count_connections()
-        connections = "1 connection" if left == 1 else f"{left} connections"
         self._say(
-            f"stopping: {connections} left, at most {self._grace_seconds_max:g} s; "
+            f"stopping: {self._proxy.tell_connections()}, at most {self._grace_seconds_max:g} s; "
             "press Ctrl-C again to stop now"
         )
         self._grace = self._reactor.callLater(self._grace_seconds_max, self._grace_over)

@@ -1,23 +1,23 @@
 """
 Which services a process has, and in which order they stop: the one place that puts all together.
 
-Starting goes up the list and stopping goes down it, each waiting for the one before: listeners,
-then sessions, then the pool, then the admin address, then the logs. (A MultiService would stop
-them all at once.)
+Starting goes up the list and stopping goes down it, each waiting for the one before: what serves
+clients (listeners, sessions, the pool, the access log; or the workers), then the command socket
+with its audit trail, then the admin address. (A MultiService would stop them all at once.)
 """
 
 import os
-import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from typing_extensions import override
 
-from sozutw.balancing.backends import ClusterState
 from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
@@ -26,21 +26,16 @@ from sozutw.config.requests import (
     Request,
     requests_of,
 )
-from sozutw.config.state import ConfigState, RefusedRequestError
-from sozutw.control.changes.apply import Applier
-from sozutw.listen.certificates import Certificates
-from sozutw.listen.limits import plan_descriptors, probes_max_of, queue_max_of
-from sozutw.listen.listeners import ListenerService
-from sozutw.process.assembly import Worker
-from sozutw.process.counts import Counts
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.host import NO_SOURCE, ProcessHost, Source
-from sozutw.process.inheritance import Inheritance
-from sozutw.process.log import LineObserver, set_log_filter
-from sozutw.process.reporting import AccessLog
-from sozutw.process.watch import CertificateWatch, Renewed
-from sozutw.process.writers import SharedSink, StreamWriter
-from sozutw.transport.dial import StreamDialler
-from sozutw.transport.names import Names
+from sozutw.process.logs.log import LineObserver, set_log_filter
+from sozutw.process.logs.writers import SharedSink, StreamWriter
+from sozutw.process.serving import Serving
+from sozutw.process.totals import Totals
+from sozutw.process.traffic import Traffic
+from sozutw.process.upgrade.inheritance import Inheritance
+from sozutw.process.upgrade.succession import Succession
+from sozutw.process.watching.watch import CertificateWatch, Renewed
 
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService
@@ -52,8 +47,18 @@ FRESH_SECONDS: Final = 60.0
 """For so long a process counts as new that has taken over from another."""
 
 
+def _nothing() -> None:
+    """Nobody has bound it."""
+
+
 class ProxyService(Service):
-    """A whole proxy in one process."""
+    """
+    A whole proxy: the process that is told what to do, and what serves clients by it.
+
+    ``could_serve`` is called when all is ready, before the first client is taken, and may raise
+    what ends the process; ``serves`` after it. ``failed`` hears what kept it from serving, unless
+    ``startService`` raises that itself.
+    """
 
     def __init__(
         self,
@@ -62,66 +67,48 @@ class ProxyService(Service):
         log: LineObserver | None = None,
         source: Source = NO_SOURCE,
         inheritance: Inheritance | None = None,
+        handed: HandedSockets | None = None,
     ) -> None:
-        """Take our log, or None where the log is twistd's; and where the configuration is from."""
+        """
+        Take our log, or None where the log is twistd's; and where the configuration is from.
+
+        Sockets that were ``handed`` to the process are used in place of our own.
+        """
+        self.handed = handed or HandedSockets()
         settings = config.settings
         self._config = config
         self._inheritance = inheritance
         self._source = source
         self._reactor = reactor
-        self.access_log = AccessLog(
-            reactor,
-            settings.access_logs_target or settings.log_target,
-            settings.access_logs_format,
-            is_colored=bool(settings.access_logs_colored),
-        )
-        listeners = len(config.listeners) + len(config.https_listeners)
-        plan = plan_descriptors(settings.max_connections, listeners)
-        names = Names(reactor)
-        self._dialler = StreamDialler(reactor, names)
-        self.worker = Worker(
-            settings,
-            reactor,
-            self._dialler,
-            self.access_log.append,
-            sessions_max=plan.sessions_max,
-            probes_max=probes_max_of(plan, listeners),
-            forget_name=names.forget,
-            is_checked=os.environ.get("SOZUTW_CHECK") == "1",
-        )
-        self.certificates = Certificates(time.time)
-        self.listeners = ListenerService(
-            reactor,
-            self.worker.sessions,
-            self.worker.factory_of,
-            queue_max=queue_max_of(plan.sessions_max),
-            queue_seconds_max=settings.accept_queue_timeout,
-            counters=self.worker.counters,
-            context_of=self.certificates.context_of,
-        )
-        self.access_log.counters = self.worker.counters
-        self.worker.sessions.on_room = self.listeners.room_made
-        self.applier = Applier(
-            ConfigState(), self.listeners, self.worker.connector, reactor, self.certificates
-        )
-        self.applier.listener_followers.append(self.worker.sessions.drain_of)
-        self.applier.cluster_followers += [self.worker.health.follow, self._prepare_dials]
+        self.serving: Serving = _make_serving(config, reactor, self.handed)
+        self.applier = self.serving.applier
         self.watch = CertificateWatch(config.watched, self._renewed, reactor)
-        self.counts = Counts(self.worker, self.listeners, self.applier, self.certificates, reactor)
+        self.totals = Totals(self.serving.gather, reactor)
         self.admin = self._make_admin(settings.admin_address)
         self._stdout = StreamWriter(SharedSink, _tell_lost)
         """Whoever reads the counters may be slow; no client is to wait for that."""
         self._stopped: Deferred[None] | None = None
-        self._sessions_ended: list[Deferred[None]] = []
-        self.host = ProcessHost(reactor, settings, self.worker.means, source)
-        self.host.set_filter = partial(set_log_filter, log)
+        self._is_serving = False
+        self._is_starting = False
+        self._failure: Failure | None = None
+        self.could_serve: Callable[[], None] = _nothing
+        self.serves: Callable[[], None] = _nothing
+        self.failed: Callable[[Failure], None] = self._failed_unasked
+        self.stop_begun: Callable[[], None] = _nothing
+        """Called when the process begins to stop."""
+        self._traffic_ended: list[Deferred[None]] = []
+        self.host = ProcessHost(reactor, settings, self.serving.knobs, source)
+        self.host.live.set_filter = partial(set_log_filter, log)
         self.host.stop_process = self._stop_unasked
-        self.host.when_sessions_end = self._when_sessions_end
+        self.host.when_sessions_end = self._when_traffic_ends
         self.host.configured = self._configured
-        self.host.hand_over = self._hand_over
+        self.serving.settings_of(lambda: self.host.live.current)
         self.leave: Callable[[], None] = self._leave_unasked
         """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()
+        self.succession = self._make_succession()
+
+    # It starts.
 
     @override
     def privilegedStartService(self) -> None:
@@ -132,37 +119,71 @@ class ProxyService(Service):
         if self.admin is not None:
             self.admin.privilegedStartService()
         try:
-            requests = requests_of(self._config) if inherited is None else inherited.requests
-            self.applier.apply(*requests)
-            if self.control is not None:
-                # Last of what can fail: no socket file is to tell of a process that never was.
-                self.control.privilegedStartService()
-                if inherited is None:
-                    self.control.load_saved_state()
+            with self.serving.bound():
+                requests = requests_of(self._config) if inherited is None else inherited.requests
+                self.applier.apply(*requests)
+                if self.control is not None:
+                    # Last of what can fail: no socket file is to tell of a process that never was.
+                    self.control.privilegedStartService()
+                    if inherited is None:
+                        self.control.load_saved_state()
+                self._let_go_of_sockets()
         except BaseException:
-            self.listeners.stopService()
+            self.handed.close()
             if self.admin is not None:
                 self.admin.stopService()
             raise
 
-    def _prepare_dials(self, _cluster_id: str, cluster: ClusterState | None) -> None:
-        """The first request of a cluster is not to wait for what its handshakes need."""
-        if cluster is not None and cluster.cluster.backend_tls is not None:
-            self._dialler.prepare(cluster.cluster.backend_tls)
+    def _let_go_of_sockets(self) -> None:
+        """Close sockets that nobody wants: who connects there would wait for ever."""
+        self.serving.close_unused()
+        kept: list[InetAddress | str] = list(self.applier.listeners)
+        if self.admin is not None:
+            kept.append(self.admin.address)
+        if self.control is not None and self.control.path is not None:
+            kept.append(os.path.realpath(self.control.path))
+        unasked = self.handed.close_unasked(kept)
+        if unasked:
+            _log.warn(
+                "sockets that were handed over, and that no listener of the configuration asks"
+                " for, are closed: {unasked}",
+                unasked=", ".join(unasked),
+            )
 
     @override
     def startService(self) -> None:
         super().startService()
-        self.access_log.startService()
-        self.worker.sessions.startService()
-        self.listeners.startService()
-        self.worker.health.startService()
+        self._is_starting = True
+        started = self.serving.start()
+        started.addCallback(self._started).addErrback(self._not_started)
+        self._is_starting = False
+        if self._failure is not None:
+            self._failure.raiseException()
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
-        self.certificates.is_telling = True
+        if self._inheritance is not None:
+            self._take_the_rest(self._inheritance)
+
+    def _started(self, _result: None) -> None:
+        if self._stopped is not None:
+            return
+        self.could_serve()
+        self._is_serving = True
+        self.serving.serve()
+        self.serves()
+
+    def _not_started(self, failure: Failure) -> None:
+        self._failure = failure
+        if not self._is_starting:
+            self.failed(failure)
+
+    def _failed_unasked(self, failure: Failure) -> None:
+        _log.failure("it could not start", failure=failure)
+
+    # It stops.
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -174,6 +195,7 @@ class ProxyService(Service):
         """Accept no more, let what is under way end in time, then close the rest."""
         if self._stopped is None:
             self.host.is_stopping = True
+            self.stop_begun()
             self._stopped = self._stop()
         done: Deferred[None] = Deferred()
         self._stopped.addBoth(lambda _: done.callback(None))
@@ -181,62 +203,88 @@ class ProxyService(Service):
 
     def stop_now(self) -> None:
         """Cut what is under way; a soft stop that waits for it is over with that."""
-        self.worker.sessions.abort_all()
+        self.serving.stop_now()
 
     @inlineCallbacks
     def _stop(self) -> Generator[Deferred[None], None, None]:
         self.watch.stopService()
-        self.worker.health.stopService()
-        self.listeners.stopService()
-        yield self.worker.sessions.stopService()
-        self.worker.connector.close_all()
-        for waiting in self._sessions_ended:
+        given_up = self.succession.give_up()
+        self.handed.close()
+        yield self.serving.stop()
+        for waiting in self._traffic_ended:
             waiting.callback(None)
+        yield given_up
         if self.control is not None:
             yield self.control.stopService()
         if self.admin is not None:
             yield self.admin.stopService()
-        yield self.access_log.stopService()
         yield self._stdout.close()
+
+    def _when_traffic_ends(self) -> Deferred[None]:
+        ended: Deferred[None] = Deferred()
+        self._traffic_ended.append(ended)
+        return ended
+
+    def _stop_unasked(self, is_hard: bool) -> None:
+        """Stop where nobody looks after the process."""
+        self.stop_softly()
+        if is_hard:
+            self.stop_now()
+
+    # It takes over, and is replaced.
 
     def _take_over(self, inherited: Inheritance) -> None:
         """Begin with the sockets of the process before; what nobody asks for is closed with it."""
-        self.listeners.inherited = inherited.sockets
+        self.serving.inherit(inherited.sockets)
         if self.admin is not None and self._config.settings.admin_address is not None:
             self.admin.inherited = inherited.sockets.pop(self._config.settings.admin_address, None)
         self.host.fresh_until = self._reactor.seconds() + FRESH_SECONDS
-        control = self.control
-        if control is not None and inherited.command is not None:
-            if control.path == inherited.command_path:
-                control.adopt(inherited.command)
-            else:
-                inherited.command.close()
+        control, command = self.control, inherited.command
+        if control is not None and command is not None and control.path == inherited.command_path:
+            try:
+                control.adopt(command)
+            except OSError:
+                # Somebody has removed its file: nobody can connect there, and it is made anew.
+                command.close()
+            inherited.command = None
 
-    @inlineCallbacks
-    def _hand_over(self) -> Generator["Deferred[int]", int, int]:
-        """Start a process that takes over; once it serves, take nobody new, and see all out."""
-        # With protobuf, for the state.
-        from sozutw.process.upgrade import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
+    def _take_the_rest(self, inherited: Inheritance) -> None:
+        """Remove what the process before had for itself alone, and finish what it had begun."""
+        if inherited.command is not None and inherited.command_path is not None:
+            # The configuration names another command socket now.
+            from sozutw.control.channel.socket_file import SocketFile  # noqa: PLC0415  # seldom
 
-        offer = offer_of(self._source, self.listeners, self.control, self.admin)
-        if offer is None:
-            raise RefusedRequestError("only a process that began with a file can be replaced")
-        upgrade = Upgrade(self._reactor, self.applier.state, *offer)
-        try:
-            pid = yield upgrade.run()
-        except UpgradeFailedError as error:
-            _log.error("the upgrade failed: {error}", error=str(error))
-            raise RefusedRequestError(str(error)) from None
-        _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
-        self.worker.sessions.grace_seconds = None
+            with suppress(OSError):
+                SocketFile(inherited.command_path, inherited.command).remove()
+            inherited.command.close()
+            inherited.command = None
         if self.control is not None:
-            self.control.hand_over()
-        # After the answer to whoever asked for it.
-        self._reactor.callLater(0, self.leave)
-        return pid
+            self.control.save_soon()
+        self._inheritance = None
+
+    def _leave_to_another(self) -> None:
+        """Another process serves: nothing but the clients themselves bounds how long they stay."""
+        self.serving.outlive_deadlines()
+        self.leave()
 
     def _leave_unasked(self) -> None:
         self.stop_softly()
+
+    def _make_succession(self) -> Succession:
+        succession = Succession(
+            self._reactor,
+            self._source,
+            self.applier.state,
+            self.serving,
+            self.host,
+            self._leave_to_another,
+        )
+        succession.control, succession.admin = self.control, self.admin
+        succession.handed = self.handed
+        self.host.hand_over = succession.hand_over
+        return succession
+
+    # What comes of itself.
 
     def _renewed(self, renewed: Renewed) -> None:
         """Files hold another certificate than before: the next handshake sees it."""
@@ -252,17 +300,6 @@ class ProxyService(Service):
         if self.control is not None:
             self.control.applied(request)
 
-    def _when_sessions_end(self) -> Deferred[None]:
-        ended: Deferred[None] = Deferred()
-        self._sessions_ended.append(ended)
-        return ended
-
-    def _stop_unasked(self, is_hard: bool) -> None:
-        """Stop where nobody looks after the process."""
-        self.stop_softly()
-        if is_hard:
-            self.stop_now()
-
     def _configured(self, config: Config) -> None:
         """Another file is in force: watch the files that it names."""
         if self.host.is_stopping:
@@ -272,19 +309,15 @@ class ProxyService(Service):
         self.watch = CertificateWatch(config.watched, self._renewed, self._reactor)
         self.watch.startService()
 
+    # Its parts.
+
     def _make_control(self) -> "ControlPlane | None":
         if self._config.settings.command_socket is None:
             return None
         from sozutw.process.control_plane import ControlPlane  # noqa: PLC0415  # with protobuf
 
         return ControlPlane(
-            self._reactor,
-            self._config.settings,
-            self.host,
-            self.applier,
-            self.worker,
-            self.certificates,
-            self.counts,
+            self._reactor, self._config.settings, self.host, self.serving, self.handed
         )
 
     def _make_admin(self, address: InetAddress | None) -> "AdminService | None":
@@ -292,32 +325,72 @@ class ProxyService(Service):
             return None
         from sozutw.process.admin import AdminService  # noqa: PLC0415  # with twisted.web
 
-        return AdminService(self._reactor, address, self.why_not_ready, self.counts.as_prometheus)
+        return AdminService(
+            self._reactor, address, self.why_not_ready, self.totals.as_prometheus, self.handed
+        )
+
+    # What is told of it.
 
     def why_not_ready(self) -> str | None:
         """Say why no client should be sent here; None if one may be."""
         if self._stopped is not None:
             return "draining"
-        if not self.running:
+        if not self.running or not self._is_serving:
             return "starting"
-        configured = len(self.applier.listeners)
-        if configured and not self.listeners.acceptors:
-            return f"no listener is active, of {configured} that are configured"
-        return None
+        return self.serving.why_not_ready()
+
+    def describe(self) -> str:
+        """Say in a line what is served, and to how many."""
+        schemes = {a: state.scheme.decode() for a, state in self.applier.listeners.items()}
+        where = ", ".join(f"{schemes[a]}://{a}" for a in self.serving.accepting)
+        left = self.count_connections()
+        clients = "1 client" if left == 1 else f"{left} clients"
+        return f"{clients} at {where}" if where else f"{clients}; no listener is active"
 
     def count_connections(self) -> int:
         """Return how many clients are connected."""
-        return len(self.worker.sessions)
+        return self.serving.count_connections()
 
-    def reopen_logs(self) -> None:
-        """Go on writing under the same names, in files that may be new."""
-        self.access_log.reopen()
-        if self.control is not None:
-            self.control.reopen_logs()
+    def tell_connections(self) -> str:
+        """Tell how many clients are connected, and what they do."""
+        return self.serving.tell_connections()
 
     def report_counters(self) -> None:
         """Write all counters to descriptor 1, as one line of JSON."""
-        self._stdout.write(self.counts.as_json().encode() + b"\n")
+        told = self.totals.as_json().addCallback(
+            lambda line: self._stdout.write(f"{line}\n".encode())
+        )
+        told.addErrback(lambda fault: _log.failure("the counters could not be told", failure=fault))
+
+    # What it is asked to do.
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have our files, before this process is that user; raises OSError."""
+        self.serving.give_to(uid, gid)
+        if self.control is not None:
+            self.control.give_to(uid, gid)
+
+    def reopen_logs(self) -> None:
+        """Go on writing under the same names, in files that may be new."""
+        self.serving.reopen_logs()
+        if self.control is not None:
+            self.control.reopen_logs()
+
+    def reload(self) -> None:
+        """Make the file of the start true again, unless the end has begun; the log tells of it."""
+        if self.control is not None and not self.host.is_stopping:
+            self.control.reload()
+
+
+def _make_serving(config: Config, reactor: Any, handed: HandedSockets) -> Serving:
+    """Return what serves clients: this process, or workers."""
+    settings = config.settings
+    if settings.worker_count == 0:
+        listeners = len(config.listeners) + len(config.https_listeners)
+        return Traffic(settings, reactor, listeners, handed)
+    from sozutw.process.workers.traffic import WorkersTraffic  # noqa: PLC0415  # with protobuf
+
+    return WorkersTraffic(settings, reactor, handed)
 
 
 def _tell_lost(lines: int) -> None:
@@ -330,6 +403,7 @@ def make_tree(
     log: LineObserver | None = None,
     source: Source = NO_SOURCE,
     inheritance: Inheritance | None = None,
+    handed: HandedSockets | None = None,
 ) -> ProxyService:
     """Return the services of a process that serves ``config``; without ``log`` it is twistd's."""
-    return ProxyService(config, reactor, log, source, inheritance)
+    return ProxyService(config, reactor, log, source, inheritance, handed)

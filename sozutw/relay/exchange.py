@@ -481,6 +481,6 @@ class Exchange(Tunnelling):
             self._means.counters.early_response_closes += 1
             back.drop()
         front = self._front
-        keeps_alive = self._keeps_alive and not front.is_draining
         self._end("", is_error=False)
-        front.exchange_ended(keeps_alive=keeps_alive)
+        # As its head has said: a client that drains since then may have sent its next request.
+        front.exchange_ended(keeps_alive=self._keeps_alive)

@@ -78,7 +78,11 @@ class SessionManager(Service):
         return self.drain()
 
     def drain(self) -> Deferred[None]:
-        """Take nothing new and finish what is under way; a second call only waits for the first."""
+        """
+        Admit nobody, and let each client go with its next answer; a second call only waits.
+
+        Who asks for nothing stays until the grace period is over.
+        """
         done: Deferred[None] = Deferred()
         if self._emptied is None:
             self.is_draining = True
@@ -92,13 +96,24 @@ class SessionManager(Service):
         self._emptied.addBoth(lambda _: done.callback(None))
         return done
 
+    def seconds_left(self) -> float:
+        """Return how long a drain may still take; 0 if its time is over, or none is under way."""
+        grace = self._grace
+        if grace is None or not grace.active():
+            return 0.0
+        return max(0.0, grace.getTime() - self._clock.seconds())
+
     def abort_all(self) -> None:
         """Close every session at once, whatever it is doing."""
         for session in list(self._admitted):
             session.connection.abort()
 
     def drain_of(self, listener: object) -> None:
-        """Let the clients of a listener that is gone finish what is under way, then go."""
+        """
+        Let the clients of a listener that is gone have one more answer, then go.
+
+        Nothing but their own patience bounds that: ``front_timeout`` between two requests.
+        """
         for session in list(self._admitted):
             if session.connection.came_in_at(listener):
                 session.connection.drain()

@@ -44,7 +44,7 @@ class Client(Protocol):
         """Return how long the client may be silent now; 0 if its silence is our doing."""
 
     def drain(self) -> None:
-        """Finish what is under way, take nothing new, then close."""
+        """Let the next answer be the last; a client that asks for nothing is kept as always."""
 
     def abort(self) -> None:
         """Close at once."""

@@ -2,7 +2,7 @@
 What one process tells the next when it hands its sockets and its state over.
 
 Each message is one JSON object behind its length, as on the command socket. The first names its
-version: whoever does not know it refuses, and the old process stays in charge. doc/operations.md
+version: whoever does not know it refuses, and the old process stays in charge. doc/upgrade.md
 has the whole conversation.
 """
 
@@ -40,12 +40,16 @@ class Handover:
     """Its path, if there is one."""
     admin: str | None
     """The admin address, if there is one."""
+    pid_file: str | None = None
+    """One that tells of the process, beside the one that the configuration names."""
+    handed: int = 0
+    """How many sockets come last that whoever started the process keeps open too."""
 
     @property
     def descriptors(self) -> int:
         """How many descriptors belong to it."""
         singles = (self.command_socket, self.admin)
-        return 1 + len(self.listeners) + sum(one is not None for one in singles)
+        return 1 + len(self.listeners) + sum(one is not None for one in singles) + self.handed
 
     def encoded(self) -> bytes:
         """Write it as one message."""
@@ -61,16 +65,27 @@ class Handover:
             raise HandoverError(f"this program takes over by version {VERSION}, and not {shown}")
         configuration = value.get("configuration")
         listeners = value.get("listeners")
-        singles = value.get("command_socket"), value.get("admin")
+        command_socket, admin, pid_file = map(value.get, ("command_socket", "admin", "pid_file"))
         if (
             not isinstance(configuration, str)
             or not isinstance(value.get("skips_unsupported"), bool)
             or not isinstance(listeners, list)
             or not all(isinstance(one, str) for one in listeners)
-            or not all(one is None or isinstance(one, str) for one in singles)
+            or not _is_count(value.get("handed", 0))
+            or not all(
+                one is None or isinstance(one, str) for one in (command_socket, admin, pid_file)
+            )
         ):
             raise HandoverError("the message names its version, and then not what belongs to it")
-        return cls(configuration, value["skips_unsupported"], tuple(listeners), *singles)
+        return cls(
+            configuration,
+            value["skips_unsupported"],
+            tuple(listeners),
+            command_socket,
+            admin,
+            pid_file,
+            value.get("handed", 0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +106,13 @@ class Word:
         """Read a message without its length; raises HandoverError."""
         value = _object(message)
         said, pid, why = value.get("said"), value.get("pid", 0), value.get("why", "")
-        is_number = isinstance(pid, int) and not isinstance(pid, bool) and pid >= 0
-        if not isinstance(said, str) or not is_number or not isinstance(why, str):
+        if not isinstance(said, str) or not _is_count(pid) or not isinstance(why, str):
             raise HandoverError(f"this is no answer: {message[:80]!r}")
         return cls(said, pid, why)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _framed(value: dict[str, Any]) -> bytes:

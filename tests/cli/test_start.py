@@ -65,7 +65,9 @@ def test_the_first_signal_waits_for_what_is_under_way(
                 peer = backend.accept()
                 peer.receive_until(b"\r\n\r\n")
                 process.signal(signal.SIGINT)
-                process.wait_for_text("stopping: 1 connection left, at most 30 s")
+                process.wait_for_text(
+                    "stopping: 1 connection left (1 in an exchange), at most 30 s"
+                )
                 wait_until(lambda: is_refused(reserved.port), "nobody listening")
                 assert process.status is None
                 peer.send(OK)
@@ -105,7 +107,7 @@ def test_the_wait_is_bounded(start: Start, reserved: ReservedPort, tmp_path: Pat
             assert "Traceback" not in process.said()
 
 
-def test_an_idle_client_does_not_hold_it_up(
+def test_an_idle_client_is_kept_until_its_next_answer(
     start: Start, reserved: ReservedPort, tmp_path: Path
 ) -> None:
     with Backend() as backend:
@@ -113,9 +115,33 @@ def test_an_idle_client_does_not_hold_it_up(
         with start(path) as process:
             process.wait_for_port(reserved.port)
             with connect(reserved.port) as client:
+                peer = exchange(client, backend)
+                process.signal(signal.SIGTERM)
+                wait_until(lambda: is_refused(reserved.port), "nobody listening")
+                client.send(GET)
+                peer.receive_until(b"\r\n\r\n")
+                peer.send(OK)
+                head, body = client.receive_message()
+                assert body == b"hi"
+                assert b"\r\nConnection: close\r\n" in head
+                client.expect_end()
+            assert process.wait() == 0
+            assert "Traceback" not in process.said()
+
+
+def test_an_idle_client_that_asks_for_nothing_holds_it_up_until_the_deadline(
+    start: Start, reserved: ReservedPort, tmp_path: Path
+) -> None:
+    with Backend() as backend:
+        top = "graceful_shutdown_timeout = 1"
+        path = harness.write_config(tmp_path, reserved.port, [backend], top)
+        with start(path) as process:
+            process.wait_for_port(reserved.port)
+            with connect(reserved.port) as client:
                 exchange(client, backend)
                 assert process.stop(5.0) == 0
                 client.expect_end()
+            assert "1 s are over" in process.stderr()
 
 
 def test_counters_are_json_on_stdout(start: Start, reserved: ReservedPort, tmp_path: Path) -> None:

@@ -41,6 +41,34 @@ def test_workers_as_json_are_sozus(tmp_path: Path) -> None:
     assert told_as_json(result) == {"WORKERS": {"vec": [{"id": 0, "pid": 40, "run_state": 0}]}}
 
 
+def stopping() -> pb.Response:
+    drain = pb.DrainState(
+        idle=2, exchange=1, tunnel=0, closing=0, oldest_seconds=12.4, seconds_left=17.6
+    )
+    told = pb.WorkerInfo(id=0, pid=40, run_state=pb.STOPPING, drain=drain)
+    return content(workers=pb.WorkerInfos(vec=[told]))
+
+
+def test_whom_a_stop_waits_for_is_told_below_the_table(tmp_path: Path) -> None:
+    result = answered(tmp_path, stopping(), "status")
+    assert result.exit_code == 0
+    (line,) = result.output.splitlines()[2:]
+    assert line.startswith("worker 0 stops: 3 connections left (2 idle, 1 in an exchange), ")
+    assert line.endswith(", the oldest for 12 s, at most 18 s more")
+
+
+def test_whom_a_stop_waits_for_is_in_the_json(tmp_path: Path) -> None:
+    told = told_as_json(answered(tmp_path, stopping(), "status", "-j"))
+    assert told["WORKERS"]["vec"][0]["drain"] == {
+        "idle": 2,
+        "exchange": 1,
+        "tunnel": 0,
+        "closing": 0,
+        "oldest_seconds": 12.4,
+        "seconds_left": 17.6,
+    }
+
+
 @pytest.mark.parametrize("flags", [[], ["-j"]])
 def test_a_worker_that_does_not_answer_is_told_by_status_5(
     tmp_path: Path, flags: list[str]

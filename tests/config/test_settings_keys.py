@@ -28,6 +28,8 @@ worker_automatic_restart = false
 worker_timeout = 0
 handle_process_affinity = true
 pid_file_path = "run/pid"
+user = "www-data"
+group = 33
 activate_listeners = false
 max_connections = 500
 min_buffers = 2
@@ -92,7 +94,6 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
         [
             *WITHOUT_EFFECT,
             "worker_count",
-            "handle_process_affinity",
             "metrics.address",
         ]
     )
@@ -127,7 +128,11 @@ def test_an_empty_file_is_all_defaults(files) -> None:
         ),
         ("max_command_buffer_size = 4095", "E1 max_command_buffer_size is 4095; a whole number"),
         ('audit_logs_target = ""', 'E1 audit_logs_target is ""; the path of a file is meant'),
-        ("handle_process_affinity = true", "U1 handle_process_affinity is not served"),
+        ("user = true", "E1 user is true; a name, or a number from 0 to 4294967294 is meant"),
+        ("user = 4294967295", "E1 user is 4294967295; a name, or a number from 0 to"),
+        ("user = -1", "E1 user is -1; a name, or a number"),
+        ('group = ""', 'E1 group is ""; a name, or a number'),
+        ('group = "a\\nb"', "E1 group is"),
         ('access_logs_format = "protobuf"', "U1 access_logs_format is not served"),
         ('metrics = { address = "127.0.0.1:8125" }', "U1 metrics.address is not served"),
         ('metrics = { prefix = "x" }', "W1 metrics.prefix has no effect; no counters are sent"),
@@ -156,7 +161,8 @@ def test_what_is_wrong_or_not_served_is_told(files, text: str, told: str) -> Non
     "text",
     [
         "automatic_state_save = false",
-        "handle_process_affinity = false",
+        "handle_process_affinity = true",
+        "user = 0\ngroup = 4294967294",
         "worker_count = 0",
         "log_colored = false",
         "disable_cluster_metrics = true",

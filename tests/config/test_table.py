@@ -33,6 +33,7 @@ def told(of: Table) -> list[str]:
         lambda t: t.string("x", "default"),
         lambda t: t.flag("x", "default"),
         lambda t: t.integer("x", "default"),
+        lambda t: t.account("x", "default"),
         lambda t: t.seconds("x", "default"),
         lambda t: t.parsed("x", int, "default"),
         lambda t: t.checked("x", bool, "m", "default"),
@@ -86,6 +87,7 @@ def test_what_is_right_is_returned_as_it_is_meant() -> None:
     assert t.mapping("m") == {"k": "v"}
     assert (t.texts("l"), t.texts("one")) == (("a", "b"), ("a",))
     assert t.integers("ids") == (0, 1000)
+    assert (t.account("i", None), t.account("s", None)) == (7, "text")
     assert t.parsed("o", int, None) == 7
     assert t.checked("c", bool, "something", None) == "yes"
     assert told(t) == []
@@ -101,6 +103,10 @@ def test_choices_do_not_look_at_case_and_dashes(spelling: str) -> None:
     [
         (1, lambda t: t.string("x", "default"), "x is 1; a text in quotes is meant"),
         (True, lambda t: t.integer("x", "default"), "x is true; a whole number from 0 to"),
+        (True, lambda t: t.account("x", "default"), "x is true; a name, or a number from 0 to"),
+        (-1, lambda t: t.account("x", "default"), "x is -1; a name, or a number"),
+        (2**32 - 1, lambda t: t.account("x", "default"), "x is 4294967295; a name, or a number"),
+        ("", lambda t: t.account("x", "default"), 'x is ""; a name, or a number'),
         (1.5, lambda t: t.integer("x", "default"), "x is 1.5; a whole number"),
         (-1, lambda t: t.integer("x", "default"), "x is -1; a whole number from 0"),
         (8, lambda t: t.integer("x", "default", 1, 7), "x is 8; a whole number from 1 to 7"),

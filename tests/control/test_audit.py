@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.control.audit import (
@@ -156,6 +157,10 @@ class Writer:
         if self.fault is not None:
             raise self.fault
 
+    def close(self) -> "Deferred[None]":
+        self.closed: Deferred[None] = Deferred()
+        return self.closed
+
 
 def noted(trail: AuditTrail, request: pb.Request, response: pb.Response, **more: Any) -> list[str]:
     with capturedLogs() as events:
@@ -203,3 +208,15 @@ def test_each_file_is_opened_anew_though_another_cannot_be() -> None:
         "the audit trail goes on in its old file: no room"
     ]
     AuditTrail(lambda: AT, "0.1").reopen()
+
+
+def test_it_is_closed_when_each_of_its_files_is() -> None:
+    text, lines = Writer(), Writer()
+    over: list[object] = []
+    AuditTrail(lambda: AT, "0.1", text, lines).close().addBoth(over.append)
+    lines.closed.callback(None)
+    assert over == []
+    text.closed.callback(None)
+    assert over == [None]
+    AuditTrail(lambda: AT, "0.1").close().addBoth(over.append)
+    assert over == [None, None]

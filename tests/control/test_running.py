@@ -27,6 +27,40 @@ def test_a_limit_is_set_and_shown() -> None:
     assert "at most 7" in shown.message
 
 
+def test_one_that_runs_has_nobody_to_wait_for() -> None:
+    scene = DeskScene("A")
+    scene.world.client()
+    answer = scene.ok(pb.Request(status=pb.Status()))
+    assert answer.message == "Successfully collected the status of workers"
+    (worker,) = answer.content.workers.vec
+    assert worker == pb.WorkerInfo(id=0, pid=4242, run_state=pb.RUNNING)
+
+
+def test_one_that_stops_tells_whom_it_waits_for() -> None:
+    scene = DeskScene("A")
+    world = scene.world
+    world.client()
+    busy = world.client()
+    busy.get(b"/1")
+    world.connect("A")
+    world.clock.advance(2)
+    world.worker.sessions.drain()
+    scene.host.is_stopping = True
+    world.clock.advance(3)
+    answer = scene.ok(pb.Request(status=pb.Status()))
+    assert answer.message == (
+        "Successfully collected the status of workers: stopping, 2 connections left "
+        "(1 idle, 1 in an exchange), the oldest for 5 s, at most 27 s more"
+    )
+    (worker,) = answer.content.workers.vec
+    assert worker.run_state == pb.STOPPING
+    assert worker.drain == pb.DrainState(
+        idle=1, exchange=1, tunnel=0, closing=0, oldest_seconds=5.0, seconds_left=27.0
+    )
+    (told,) = scene.ok(pb.Request(list_workers=pb.ListWorkers())).content.workers.vec
+    assert told == pb.WorkerInfo(id=0, pid=4242, run_state=pb.STOPPING)
+
+
 def test_sessions_are_listed_with_what_they_are_about() -> None:
     scene = DeskScene("A")
     world = scene.world
@@ -77,3 +111,12 @@ def test_a_stop_is_answered_when_the_last_session_is_gone(is_hard: bool) -> None
     assert events == ["SOZU_STOP_REQUESTED"]
     scene.host.stopped.callback(None)
     assert asked.answer.message.startswith("Successfully closed 1 workers, 0 errors")
+
+
+def test_the_one_worker_comes_with_the_main_process() -> None:
+    scene = DeskScene()
+    assert "UpgradeMain replaces both" in scene.refused(pb.Request(upgrade_worker=0))
+    assert "Worker 3 does not exist" in scene.refused(pb.Request(upgrade_worker=3))
+    scene.host.is_fresh = True
+    assert "came with the new main process" in scene.ok(pb.Request(upgrade_worker=0)).message
+    assert "Worker 3 does not exist" in scene.refused(pb.Request(upgrade_worker=3))

@@ -359,7 +359,9 @@ class Process:
         arguments: Sequence[str | os.PathLike[str]],
         folder: Path,
         environment: dict[str, str] | None = None,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
+        """Start it; it inherits the ``sockets``."""
         self.folder = folder
         self.arguments = [os.fspath(a) for a in arguments]
         self._output_path = folder / f"output-{time.monotonic_ns()}.txt"
@@ -376,6 +378,7 @@ class Process:
                 stderr=err,
                 cwd=folder,
                 env=values,
+                pass_fds=[sock.fileno() for sock in sockets],
             )
 
     def __enter__(self) -> Self:

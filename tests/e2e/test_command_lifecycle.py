@@ -52,7 +52,13 @@ def test_shutdown_waits_for_what_is_under_way(tmp_path: Path, words: str) -> Non
         assert command.status is None
         # Whoever asks meanwhile is told what goes on.
         told = proxy.asked(is_json=True).told("status")
-        assert told["WORKERS"]["vec"][0]["run_state"] == pb.STOPPING
+        (worker,) = told["WORKERS"]["vec"]
+        assert worker["run_state"] == pb.STOPPING
+        drain = worker["drain"]
+        assert drain["exchange"] == 1
+        assert drain["idle"] == drain["tunnel"] == 0
+        assert 0 < drain["seconds_left"] <= 30
+        assert "worker 0 stops: 1 connection left" in proxy.asked().told("status")[-1]
         text = "Request failed: sozutw is stopping, and changes nothing any more; start it anew"
         for order in (f"listener http add -a {proxy.spare}", f"reload -f {proxy.config}"):
             proxy.asked().refused(order, 1, text)

@@ -72,6 +72,17 @@ def expect_free(at: str) -> None:
 # Removed.
 
 
+def last_answer(stage: LiveStage, client: Peer, text: bytes) -> None:
+    """Ask with a client that is kept for one more answer, and see it go."""
+    (backend,) = stage.backends
+    client.send(text)
+    _, peer = stage.next_request()
+    backend.answer(peer, b"last")
+    head = expect_answer(client, 200, b"last")
+    assert b"\r\nConnection: close\r\n" in head
+    client.expect_end(SECONDS_MAX)
+
+
 def test_the_clients_of_a_removed_listener_finish_and_go(stage: LiveStage, other: str) -> None:
     (a,) = stage.backends
     held = [kind(stage.client(), a) for kind in (WebSocket, Download)]
@@ -84,10 +95,10 @@ def test_the_clients_of_a_removed_listener_finish_and_go(stage: LiveStage, other
     asking.send(b"GET /asked HTTP/1.1\r\nHost: loc")
     stage.command.remove_listener(other)
     expect_free(other)
-    idle.expect_end(SECONDS_MAX)
-    fresh.expect_end(SECONDS_MAX)
-    # A head that is not whole yet is no exchange that anybody has begun.
-    asking.expect_end(SECONDS_MAX)
+    # Whoever has asked for nothing yet may be about to: one more answer, which says so.
+    last_answer(stage, idle, get("/idle"))
+    last_answer(stage, fresh, get("/fresh"))
+    last_answer(stage, asking, b"alhost\r\n\r\n")
     # Another at its address has clients of its own.
     stage.command.batch([written.add_http_listener(other), written.activate_listener(other)])
     after = client_of(stage, other)
@@ -96,7 +107,7 @@ def test_the_clients_of_a_removed_listener_finish_and_go(stage: LiveStage, other
     a.answer(peer, b"after")
     expect_answer(after, 200, b"after")
     finish(busy, busy_peer)
-    busy.expect_end(SECONDS_MAX)
+    last_answer(stage, busy, get("/busy"))  # Its head had said no close.
     expect_nothing(after)
     for each in held:
         each.check()
@@ -136,9 +147,9 @@ def test_a_removed_listener_of_tls_lets_its_clients_finish(stage: LiveStage) -> 
     serve(idle, a)
     stage.command.remove_listener(stage.tls_at, "https")
     expect_free(stage.tls_at)
-    idle.expect_end(SECONDS_MAX)
+    last_answer(stage, idle, get("/idle"))
     finish(busy, busy_peer)
-    busy.expect_end(SECONDS_MAX)
+    last_answer(stage, busy, get("/busy"))  # Its head had said no close.
     download.check()
     download.end()
     stage.descriptors -= 2  # Its socket, and the one that it spares.
@@ -314,7 +325,7 @@ def test_a_plain_listener_becomes_one_of_tls_in_one_step(stage: LiveStage, other
             written.add_certificate(other, certificate.certificate, certificate.key),
         ]
     )
-    idle.expect_end(SECONDS_MAX)
+    last_answer(stage, idle, get("/idle"))
     client = tls_connect(port, trusting(stage.authority))
     stage.clients.append(client)
     assert shown_by(client) == certificate.fingerprint
@@ -326,7 +337,7 @@ def test_a_plain_listener_becomes_one_of_tls_in_one_step(stage: LiveStage, other
     plain.send(get("/plain"))
     assert b" 200 " not in plain.receive_rest(SECONDS_MAX)
     finish(busy, busy_peer)
-    busy.expect_end(SECONDS_MAX)
+    last_answer(stage, busy, get("/busy"))  # Its head had said no close.
     # And back again.
     stage.command.batch(
         [
@@ -337,7 +348,7 @@ def test_a_plain_listener_becomes_one_of_tls_in_one_step(stage: LiveStage, other
             written.activate_listener(other),
         ]
     )
-    client.expect_end(SECONDS_MAX)
+    last_answer(stage, client, get("/idle"))
     plain = client_of(stage, other)
     plain.send(get("/plain"))
     _, peer = stage.next_request()

@@ -1,6 +1,7 @@
 """A configuration file that is changed on the disk and reloaded while traffic flows."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from sozutw.control.client import RefusedError
 from sozutw.control.proto import command_pb2 as pb
+from tests.e2e.harness import wait_until
 from tests.e2e.live import HOST, Download, LiveStage, WebSocket, expect_gone, serve
 from tests.e2e.stage import status_of
 
@@ -28,6 +30,18 @@ def edit(stage: LiveStage, old: str, new: str) -> None:
 
 def reload(stage: LiveStage) -> pb.Response:
     return stage.order(reload_configuration="")
+
+
+def hang_up_signal(stage: LiveStage, text: str) -> str:
+    """Send SIGHUP, and return what the log says until this text is in it."""
+    before = len(stage.process.stdout())
+    stage.process.signal(signal.SIGHUP)
+
+    def said() -> str:
+        return stage.process.stdout()[before:]
+
+    wait_until(lambda: text in said(), text, said=stage.said)
+    return said()
 
 
 def frontend(stage: LiveStage, host: str) -> str:
@@ -64,6 +78,54 @@ def test_a_reload_applies_what_differs_and_touches_nothing_else(stage: LiveStage
         each.exchange()
         each.end()
     assert "0 ok, 0 errors" in reload(stage).message
+
+
+def test_sighup_reads_the_file_again_and_reopens_the_logs(stage: LiveStage) -> None:
+    kinds = zip((WebSocket, Download), stage.backends, strict=True)
+    held = [kind(stage.client(), backend) for kind, backend in kinds]
+    client = stage.client()
+    assert stage.status(client, "second.example") == 404
+    edit(stage, "frontends = [\n]", f"frontends = [\n{frontend(stage, 'second.example')}]")
+    old = stage.log_path.rename(stage.folder / "access.log.1")
+    said = hang_up_signal(stage, "Successfully loaded the config: 1 ok, 0 errors")
+    assert f"SIGHUP: add_http_frontend frontend:{stage.at} second.example -> second" in said
+    assert stage.status(client, "second.example") == 503
+    wait_until(lambda: " 503 " in stage.log_path.read_text(), "a line in the new log")
+    assert " 404\n" in old.read_text()
+    for each in held:
+        each.check()
+        each.exchange()
+        each.end()
+
+
+def test_sighup_with_a_file_that_is_wrong_says_where_and_goes_on(stage: LiveStage) -> None:
+    client = stage.client()
+    text = stage.config.read_text()
+    stage.config.write_text(text.replace("back_timeout = 120", "back_timeout = -1"))
+    (line,) = (n for n, x in enumerate(text.splitlines(), 1) if x == "back_timeout = 120")
+    said = hang_up_signal(stage, f"{stage.config}:{line}: back_timeout")
+    assert "Successfully" not in said
+    assert stage.status(client, "second.example") == 404
+    stage.config.write_text(text)
+    hang_up_signal(stage, "Successfully loaded the config: 0 ok, 0 errors")
+
+
+def test_sighup_while_it_stops_changes_nothing(stage: LiveStage) -> None:
+    client = stage.client()
+    assert stage.status(client, "second.example") == 404
+    edit(stage, "frontends = [\n]", f"frontends = [\n{frontend(stage, 'second.example')}]")
+    stage.process.signal(signal.SIGTERM)
+    stage.process.wait_for_text("stopping: ")
+    old = stage.log_path.rename(stage.folder / "access.log.1")
+    stage.process.signal(signal.SIGHUP)
+    # Its logs are reopened all the same: who rotates them needs that.
+    wait_until(stage.log_path.exists, "a new log")
+    assert stage.status(client, "second.example") == 404
+    assert stage.process.wait() == 0
+    assert "SIGHUP" not in stage.process.stdout()
+    assert " 404\n" in stage.log_path.read_text()
+    assert " 404\n" in old.read_text()
+    stage.has_stopped = True
 
 
 def test_what_was_ordered_beside_the_file_goes_unless_it_is_kept(stage: LiveStage) -> None:

@@ -211,7 +211,7 @@ def test_events_are_passed_on_as_they_come(stage: TlsStage) -> None:
         client.receive_until(b"data: %d\n" % number, SECONDS_MAX)
 
 
-def test_a_response_under_way_is_finished_before_the_proxy_stops(tmp_path: Path) -> None:
+def test_what_is_under_way_is_finished_before_the_proxy_stops(tmp_path: Path) -> None:
     with TlsStage(tmp_path) as stage:
         client, idle = stage.tls_client(), stage.tls_client()
         assert stage.ask_status(idle) == 200
@@ -221,10 +221,16 @@ def test_a_response_under_way_is_finished_before_the_proxy_stops(tmp_path: Path)
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
         client.receive_until(b"half", SECONDS_MAX)
         stage.process.signal(signal.SIGTERM)
-        idle.expect_end(SECONDS_MAX)
-        idle.close()
+        stage.process.wait_for_text("stopping: ")
         peer.send(b"more")
-        assert client.receive_rest(SECONDS_MAX) == b"more"
-        client.close()
+        assert client.receive_exactly(4, SECONDS_MAX) == b"more"
+        for each in (idle, client):
+            each.send(get("/last"))
+            peer.receive_until(b"\r\n\r\n", SECONDS_MAX)
+            peer.send(response(b"last"))
+            head = expect_answer(each, 200, b"last")
+            assert b"\r\nConnection: close\r\n" in head
+            each.expect_end(SECONDS_MAX)
+            each.close()
         assert stage.process.wait(SECONDS_MAX) == 0
         stage.has_stopped = True

@@ -1,6 +1,7 @@
 """A whole desk in memory: real verbs over a real worker, in a process that the test plays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
 from sozutw.process.counts import Counts
+from sozutw.process.totals import OnlyWorker
 from tests.fakes.worker import FakeWorld
 
 T = TypeVar("T")
@@ -38,6 +40,8 @@ class PlayedHost:
         self.filters: list[str] = []
         self.places = 0
         self.stops: list[bool] = []
+        self.reloads: list[str] = []
+        """What was told of reloads: begun and ended, in turn."""
         self.stopped: Deferred[None] = Deferred()
         self.is_fresh = False
         self.upgraded: int | str = 4343
@@ -54,6 +58,14 @@ class PlayedHost:
     def take_settings(self, config: Config) -> list[str]:
         self.taken.append(config)
         return self.waiting
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        self.reloads.append("begun")
+        try:
+            yield
+        finally:
+            self.reloads.append("ended")
 
     def set_log_filter(self, text: str) -> None:
         if text == "wrong":
@@ -95,6 +107,9 @@ class Lines:
     def reopen(self) -> None:
         self.reopened += 1
 
+    def close(self) -> "Deferred[None]":
+        return succeed(None)
+
 
 class Asked:
     """One conversation: what was told on the way, and the answer once it is there."""
@@ -129,6 +144,7 @@ class DeskScene:
         numbers = Counts(
             world.worker, nobody_listens, world.applier, world.certificates, world.clock
         )
+        counted = OnlyWorker(numbers, world.clock)
         state = world.applier.state
         self.trail = Lines()
         self.desk = CommandDesk(
@@ -137,9 +153,10 @@ class DeskScene:
                 changes=self.changes,
                 counts=counts,
                 metrics=MetricVerbs(
-                    numbers.gather,
+                    counted.gather,
+                    counted.clear_all,
+                    counted.worker_ids,
                     lambda: configured_counts(state),
-                    world.certificates.begin_counting_anew,
                     self.events,
                     world.clock,
                 ),

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from sozutw.process.blanks import Blanks
+from sozutw.process.zygote.blanks import Blanks
 
 
 def serve(channel: socket.socket, blanks: Blanks) -> int:

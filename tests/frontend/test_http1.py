@@ -898,7 +898,7 @@ def test_who_is_idle_and_has_not_taken_his_answer_is_cut_off_in_time():
 # What the session manager asks.
 
 
-def test_an_idle_client_is_drained_at_once_and_a_busy_one_after_its_answer():
+def test_a_drain_keeps_an_idle_client_and_closes_a_busy_one_after_its_answer():
     world = FakeWorld("A")
     idle, _ = kept(world)
     busy = world.client()
@@ -906,7 +906,7 @@ def test_an_idle_client_is_drained_at_once_and_a_busy_one_after_its_answer():
     done: list[object] = []
     world.worker.sessions.drain().addBoth(done.append)
     world.turn()
-    assert idle.transport.disconnected
+    assert not idle.is_closed
     assert not busy.is_closed
     assert done == []
     world.dialler.dials[0].transport.receive(ok(b"last"))
@@ -915,6 +915,9 @@ def test_an_idle_client_is_drained_at_once_and_a_busy_one_after_its_answer():
     world.turn()
     assert busy.transport.is_write_closed
     busy.hang_up()
+    world.turn()
+    assert done == []
+    idle.hang_up()
     world.turn()
     assert done == [None]
     world.assert_baseline()

@@ -162,9 +162,7 @@ def test_a_refusal_is_read_by_a_client_that_is_still_sending(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("reactor", REACTORS)
-def test_a_response_under_way_is_finished_before_the_proxy_stops(
-    tmp_path: Path, reactor: str
-) -> None:
+def test_everybody_has_one_more_answer_before_the_proxy_stops(tmp_path: Path, reactor: str) -> None:
     with Stage(tmp_path, 1, twistd=REACTORS[reactor][0]) as stage:
         client, idle = stage.client(), stage.client()
         _, peer = stage.exchange(client, "/0")
@@ -173,9 +171,16 @@ def test_a_response_under_way_is_finished_before_the_proxy_stops(
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
         client.receive_until(b"half", SECONDS_MAX)
         stage.process.signal(signal.SIGTERM)
-        idle.expect_end(SECONDS_MAX)
+        stage.process.wait_for_text("stopping: ")
         peer.send(b"more")
-        assert client.receive_rest(SECONDS_MAX) == b"more"
-        client.close()
+        assert client.receive_exactly(4, SECONDS_MAX) == b"more"
+        for each in (client, idle):
+            each.send(get("/last"))
+            peer.receive_message(SECONDS_MAX)
+            peer.send(response(b"last"))
+            head = expect_answer(each, 200, b"last")
+            assert b"\r\nConnection: close\r\n" in head
+            each.expect_end(SECONDS_MAX)
+            each.close()
         assert stage.process.wait(SECONDS_MAX) == 0
         stage.has_stopped = True

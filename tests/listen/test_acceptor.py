@@ -218,13 +218,13 @@ def test_closed_it_turns_away_who_waits_and_listens_no_more(
     assert not place.loop.reactor.getDelayedCalls()
 
 
-def test_a_protocol_may_close_the_acceptor_as_it_is_made(
+def test_a_protocol_may_end_the_acceptor_as_it_is_made(
     make_place: Callable[..., Place],
 ) -> None:
     place = make_place()
 
     def build() -> Recorder:
-        place.acceptor.close()
+        place.acceptor.release().close()
         return Recorder()
 
     place.room.build = build
@@ -233,6 +233,43 @@ def test_a_protocol_may_close_the_acceptor_as_it_is_made(
     place.acceptor.resume()
     place.loop.settle()
     assert len(place.room.protocols) == 1
+
+
+def test_closed_it_serves_who_has_connected_before_as_far_as_there_is_room(
+    make_place: Callable[..., Place],
+) -> None:
+    place = make_place(room=2)
+    place.acceptor.resume()
+    clients = place.connect(3)
+    place.acceptor.close()
+    assert len(place.room.protocols) == 2
+    place.loop.run_until(lambda: is_closed(clients[2]))
+    assert not any(is_closed(client) for client in clients[:2])
+
+
+def test_paused_it_serves_nobody_as_it_is_closed(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    (client,) = place.connect()
+    place.acceptor.close()
+    place.loop.run_until(lambda: is_closed(client))
+    assert place.room.protocols == []
+
+
+def test_a_protocol_that_is_made_as_the_acceptor_closes_may_close_it_too(
+    make_place: Callable[..., Place],
+) -> None:
+    place = make_place()
+    place.acceptor.resume()
+    (client,) = place.connect()
+
+    def build() -> Recorder:
+        place.acceptor.close()
+        return Recorder()
+
+    place.room.build = build
+    place.acceptor.close()
+    assert len(place.room.protocols) == 1
+    assert not is_closed(client)
 
 
 def test_one_client_s_trouble_is_not_the_next_one_s(

@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import HttpListener, InetAddress
 from sozutw.listen.listeners import ListenerService
-from sozutw.listen.sockets import CannotListenError
+from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.relay.route import ListenerState
 from tests.fakes.benches import Recorder
 from tests.fakes.loops import HandRunLoop, loop_named
@@ -238,3 +238,16 @@ def test_nothing_is_opened_by_a_process_that_is_stopping(scene: Scene):
     activate(scene.service, listener)
     scene.connect(listener)
     assert scene.made(listener) == 1
+
+
+def test_what_another_process_bound_is_gone_on_with_and_the_rest_closed(scene: Scene) -> None:
+    used, unused = scene.listener(), scene.listener()
+    addresses = [used.listener.address, unused.listener.address]
+    sockets = [bind(address) for address in addresses]
+    scene.service.inherited = dict(zip(addresses, sockets, strict=True))
+    assert scene.service.reserve(addresses[0]) is sockets[0]
+    scene.service.close_unused()
+    assert scene.service.inherited == {}
+    assert sockets[1].fileno() == -1
+    scene.service.activate(used, sockets[0])
+    assert scene.service.descriptors() == {addresses[0]: sockets[0].fileno()}

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from sozutw.metrics import names
-from sozutw.metrics.clearing import clear
+from sozutw.metrics.clearing import clear_cluster, clear_worker
 from sozutw.metrics.counters import (
     BackendCounters,
     ClusterCounters,
@@ -58,7 +58,8 @@ def test_what_grows_is_zero_again_and_what_tells_now_stays() -> None:
     cluster, backend = filled(ClusterCounters), filled(BackendCounters)
     every = [worker, worker.tls, listener, cluster, backend]
     held = [insides(counters) for counters in every]
-    clear(worker, [listener], [ClusterReport(cluster, [("b", BackendReport("", backend, True))])])
+    clear_worker(worker, [listener])
+    clear_cluster(ClusterReport(cluster, [("b", BackendReport("", backend, True))]))
     for counters, inside in zip(every, held, strict=True):
         assert [id(value) for value in insides(counters)] == [id(value) for value in inside]
         mapping = MAPPINGS[type(counters)]
@@ -83,7 +84,8 @@ def test_what_grows_is_zero_again_and_what_tells_now_stays() -> None:
 def test_all_that_is_told_afterwards_is_that_nothing_happened_yet() -> None:
     worker, cluster = filled(WorkerCounters), filled(ClusterCounters)
     reports = {"c": ClusterReport(cluster, [])}
-    clear(worker, [], reports.values())
+    clear_worker(worker, [])
+    clear_cluster(reports["c"])
     told = report(worker, {}, reports, 1)
     for group in (told["proxy"], told["clusters"]["c"]["cluster"]):
         for name, value in group.items():

@@ -1,15 +1,17 @@
 """The admin address on a loop run by hand, and its deadlines by a clock."""
 
+import os
 import socket
 from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.sockets import CannotListenError
+from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.process.admin import (
     ANSWER_SECONDS_MAX,
     BODY_BYTES_MAX,
@@ -41,7 +43,10 @@ class Site:
         self.service.startService()
         self.clients: list[socket.socket] = []
 
-    def metrics(self) -> Iterator[bytes]:
+    def metrics(self) -> "Deferred[Iterator[bytes]]":
+        return succeed(self.begun())
+
+    def begun(self) -> Iterator[bytes]:
         for piece in self.pieces:
             self.made += 1
             yield piece
@@ -273,7 +278,7 @@ def test_a_fault_of_ours_shows_as_an_end_that_is_none(site: Site) -> None:
     logged: list[object] = []
     globalLogPublisher.addObserver(logged.append)
     try:
-        site.service.metrics = faulty
+        site.service.metrics = lambda: succeed(faulty())
         answer = site.rest(site.connect(METRICS))
     finally:
         globalLogPublisher.removeObserver(logged.append)
@@ -326,11 +331,15 @@ class Timed:
     def __init__(self) -> None:
         self.clock = Clock()
         self.service = AdminService(
-            self.clock, InetAddress("127.0.0.1", 1), lambda: None, lambda: iter([b"x" * 100_000])
+            self.clock, InetAddress("127.0.0.1", 1), lambda: None, self.metrics
         )
+        self.gathered: Deferred[Iterator[bytes]] = succeed(iter([b"x" * 100_000]))
         self.channel = _Channel(self.service, self.clock)
         self.transport = FakeTransport(self.channel, clock=self.clock)
         self.channel.makeConnection(self.transport)
+
+    def metrics(self) -> "Deferred[Iterator[bytes]]":
+        return self.gathered
 
     def is_gone_after(self, seconds: float) -> bool:
         self.clock.advance(seconds)
@@ -375,3 +384,105 @@ def test_no_time_is_kept_for_who_was_served() -> None:
     assert not timed.transport.is_aborted
     assert timed.service._channels == set()
     assert timed.clock.getDelayedCalls() == []
+
+
+def waiting() -> tuple[Timed, "Deferred[Iterator[bytes]]"]:
+    """A client whose counters are still gathered."""
+    timed = Timed()
+    timed.gathered = Deferred()
+    timed.transport.receive(METRICS)
+    timed.clock.advance(0)
+    assert timed.transport.value() == b""
+    return timed, timed.gathered
+
+
+def test_counters_that_are_still_gathered_are_waited_for() -> None:
+    timed, gathered = waiting()
+    gathered.callback(iter([b"one 1\n"]))
+    for _ in range(4):
+        timed.clock.advance(0)
+    assert timed.transport.value().endswith(b"6\r\none 1\n\r\n0\r\n\r\n")
+    assert timed.clock.getDelayedCalls() == []
+
+
+def test_who_leaves_meanwhile_has_them_gathered_no_more_and_no_harm_is_done() -> None:
+    timed, gathered = waiting()
+    logged: list[object] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        timed.transport.reset()
+        timed.clock.advance(0)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert gathered.called
+    assert logged == []
+    assert timed.service._channels == set()
+    assert timed.clock.getDelayedCalls() == []
+
+
+def test_counters_that_come_after_all_are_nobodys() -> None:
+    timed = Timed()
+    timed.gathered = Deferred(lambda cancelled: cancelled.callback(iter([b"one 1\n"])))
+    timed.transport.receive(METRICS)
+    timed.transport.reset()
+    timed.clock.advance(0)
+    left: list[object] = []
+    timed.gathered.addBoth(left.append)
+    assert left == [None]
+    assert timed.transport.value() == b""
+    assert timed.clock.getDelayedCalls() == []
+
+
+def test_the_time_to_gather_is_part_of_the_time_for_the_answer() -> None:
+    timed, gathered = waiting()
+    assert not timed.is_gone_after(ANSWER_SECONDS_MAX - 1)
+    assert timed.is_gone_after(1)
+    assert gathered.called
+    assert timed.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_counters_that_cannot_be_gathered_are_a_503(site: Site, is_raised: bool) -> None:
+    def metrics() -> "Deferred[Iterator[bytes]]":
+        if is_raised:
+            raise ZeroDivisionError
+        return fail(ZeroDivisionError())
+
+    site.service.metrics = metrics
+    logged: list[object] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        status, head, body = site.ask(METRICS)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert (status, body) == (503, b"the counters could not be gathered; the log has more\n")
+    assert b"\r\ncontent-type: text/plain; charset=utf-8" in head
+    assert [event["log_level"] for event in logged if "log_failure" in event] == [LogLevel.critical]
+    assert site.ask(GET % b"/healthz")[0] == 200
+
+
+def test_handed_over_it_takes_nobody_new_and_serves_who_is_there(site: Site) -> None:
+    client = site.connect(b"GET /healthz HTTP/1.1\r\n")
+    site.loop.run_until(lambda: site.service._channels)
+    assert os.stat(f"/proc/self/fd/{site.service.descriptor}")
+    site.service.hand_over()
+    late = site.connect(GET % b"/healthz")
+    client.send(b"Host: a\r\n\r\n")
+    assert site.rest(client).endswith(b"ok\n")
+    site.loop.settle()
+    with pytest.raises(BlockingIOError):
+        late.recv(1)
+    site.stop()
+    assert site.service.descriptor == -1
+    site.service.hand_over()
+
+
+def test_it_goes_on_with_a_socket_that_listens_already() -> None:
+    with loop_named("direct") as loop, ReservedPort() as reserved:
+        address = InetAddress("127.0.0.1", reserved.port)
+        service = AdminService(loop.reactor, address, lambda: None, lambda: iter(()))
+        service.inherited = bind(address)
+        service.privilegedStartService()
+        assert service.descriptor == service.inherited.fileno()
+        service.stopService()
+        loop.settle()

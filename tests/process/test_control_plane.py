@@ -1,12 +1,16 @@
 """A process with a command socket: asked over it, on a loop that is run by hand."""
 
 import os
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from sozutw.config.dump import dump
@@ -23,6 +27,7 @@ from sozutw.config.requests import AddCluster
 from sozutw.control.changes.state_file import StateFile
 from sozutw.control.client import Client, RefusedError
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.process.host import NO_SOURCE, Source
 from sozutw.process.tree import ProxyService, make_tree
 from tests.e2e.harness import ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
@@ -47,10 +52,11 @@ class Place:
             frontends=(FrontendRule(address, "a.test", cluster_id="app"),),
             backends=(Backend("app", "0", InetAddress("127.0.0.1", 9)),),
         )
+        self.source = NO_SOURCE
         self.stopped: list[object] = []
 
     def make(self) -> ProxyService:
-        self.proxy = make_tree(self.config, self.loop.reactor)
+        self.proxy = make_tree(self.config, self.loop.reactor, source=self.source)
         return self.proxy
 
     def start(self) -> list[str]:
@@ -235,6 +241,80 @@ def test_a_reload_lets_other_settings_hold(make: Callable[..., Place], tmp_path:
     assert (tmp_path / "s").exists()
 
 
+@pytest.fixture
+def read(make: Callable[..., Place], tmp_path: Path) -> Place:
+    """A proxy that was started from a file, as far as it knows; it asks for a cluster ``new``."""
+    place = make(audit_logs_target=str(tmp_path / "audit.log"))
+    place.source = Source(str(tmp_path / "sozutw.toml"))
+    (tmp_path / "sozutw.toml").write_text(
+        f'command_socket = "{place.path}"\n[clusters.new]\nprotocol = "http"\n'
+        "frontends = []\nbackends = []\n"
+    )
+    place.start()
+    return place
+
+
+def reloaded(place: Place) -> list[str]:
+    """Have the file read, and return what the log says of it."""
+    with capturedLogs() as events:
+        place.proxy.reload()
+        place.loop.run_until(lambda: any("loading" in t or "loaded" in t for t in texts(events)))
+    return texts(events)
+
+
+def test_a_signal_has_the_file_read_and_the_log_tells_what_came_of_it(read: Place) -> None:
+    said = reloaded(read)
+    assert f"SIGHUP: {read.source.path} is read again" in said
+    assert "SIGHUP: add_cluster cluster:new" in said
+    assert "SIGHUP: remove_cluster cluster:app" in said
+    assert read.clusters() == ["new"]
+    trail = (read.folder / "audit.log").read_text()
+    assert "verb=configuration_applied" in trail
+    assert "actor_comm=SIGHUP" in trail
+    (again,) = [text for text in reloaded(read) if "loaded" in text]
+    assert again.startswith("SIGHUP: Successfully loaded the config: 0 ok")
+
+
+def test_a_file_that_is_wrong_is_told_with_its_line_and_changes_nothing(read: Place) -> None:
+    Path(read.source.path).write_text("\nbuffer_size = 1\nretry_after = -1\n")
+    with capturedLogs() as events:
+        read.proxy.reload()
+        read.loop.run_until(lambda: any(":3: " in text for text in texts(events)))
+    assert any(f"{read.source.path}:2: buffer_size" in text for text in texts(events))
+    assert read.clusters() == ["app"]
+
+
+def test_a_reload_waits_for_its_turn(read: Place) -> None:
+    assert read.proxy.control is not None
+    turn = read.proxy.control.changes._turn
+    turn.acquire()
+    read.proxy.reload()
+    read.loop.settle()
+    assert read.clusters() == ["app"]
+    turn.release()
+    read.loop.run_until(lambda: read.clusters() == ["new"])
+
+
+def test_while_it_stops_nothing_is_read(read: Place) -> None:
+    with capturedLogs() as events:
+        read.proxy.stopService().addBoth(read.stopped.append)
+        read.proxy.reload()
+        read.loop.run_until(lambda: read.stopped)
+    assert not any("SIGHUP" in text for text in texts(events))
+
+
+@pytest.mark.parametrize("has_socket", [True, False])
+def test_what_was_started_without_a_file_has_none_to_read(
+    make: Callable[..., Place], has_socket: bool
+) -> None:
+    place = make() if has_socket else make(command_socket=None)
+    place.start()
+    with capturedLogs() as events:
+        place.proxy.reload()
+        place.loop.settle()
+    assert texts(events) == []
+
+
 def test_the_audit_trail_is_written_and_reopened(
     make: Callable[..., Place], tmp_path: Path
 ) -> None:
@@ -273,6 +353,140 @@ def test_a_soft_stop_is_answered_before_the_socket_goes(make: Callable[..., Plac
     assert text.startswith("Successfully closed 1 workers")
     place.stop()
     assert not os.path.exists(place.path)
+
+
+def connected(place: Place, count: int) -> list[socket.socket]:
+    """Return clients that were accepted."""
+    made = [socket.create_connection(("127.0.0.1", place.reserved.port)) for _ in range(count)]
+    place.loop.run_until(lambda: place.proxy.count_connections() == count)
+    return made
+
+
+def wait_to_read(place: Place, sock: socket.socket) -> None:
+    place.loop.run_until(lambda: select.select([sock], [], [], 0)[0])
+
+
+def test_nothing_is_lost_from_the_logs_because_of_a_client_that_is_stuck(
+    make: Callable[..., Place], tmp_path: Path
+) -> None:
+    backend = socket.create_server(("127.0.0.1", 0))
+    text, json = tmp_path / "audit.log", tmp_path / "audit.json"
+    place = make(
+        audit_logs_target=str(text),
+        audit_logs_json_target=str(json),
+        graceful_shutdown_timeout=0.2,
+    )
+    place.start()
+    place.meanwhile(
+        lambda client: client.add_backend("app", "1", f"127.0.0.1:{backend.getsockname()[1]}")
+    )
+    place.meanwhile(lambda client: client.remove_backend("app", "0", "127.0.0.1:9"))
+    stuck, quick = connected(place, 2)
+    stuck.send(b"GET /stuck HTTP/1.1\r\nHost: a.test\r\n\r\n")
+    wait_to_read(place, backend)
+    peer, _ = backend.accept()
+    wait_to_read(place, peer)
+    peer.setblocking(False)
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
+
+    def is_stuck() -> bool:
+        try:
+            while True:
+                peer.send(bytes(1 << 20))
+        except BlockingIOError:
+            return True
+
+    place.loop.run_until(is_stuck)
+    quick.send(b"GET /quick HTTP/1.1\r\nHost: b.test\r\n\r\n")
+    wait_to_read(place, quick)
+    # Whoever asks for the stop is answered when the log is whole.
+    words: list[str] = []
+
+    def stop(client: Client) -> None:
+        client.request(pb.Request(soft_stop=pb.SoftStop()))
+        words.append((tmp_path / "access.log").read_text())
+
+    place.meanwhile(stop)
+    place.stop()
+    (whole,) = words
+    assert whole == (tmp_path / "access.log").read_text()
+    assert [line.partition(" /")[2].split()[0] for line in whole.splitlines()] == ["quick", "stuck"]
+    for trail in (text, json):
+        lines = trail.read_text().splitlines()
+        verbs = ("backend_added", "backend_removed", "soft_stop_requested")
+        assert [verb for verb, line in zip(verbs, lines, strict=True) if verb in line] == [*verbs]
+    for each in (stuck, quick, peer, backend):
+        each.close()
+
+
+def test_what_a_slow_reader_has_left_of_the_audit_trail_is_written_at_the_end(
+    make: Callable[..., Place], tmp_path: Path
+) -> None:
+    path = tmp_path / "audit.fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    place = make(audit_logs_target=str(path))
+    place.start()
+    filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(filler, bytes(4096))
+    place.meanwhile(lambda client: client.remove_cluster("app"))
+    with suppress(BlockingIOError):
+        while os.read(reader, 65536):
+            pass
+    place.stop()
+    assert b"verb=cluster_removed" in os.read(reader, 65536)
+    os.close(filler)
+    assert os.read(reader, 65536) == b""  # Nobody has it open any more.
+    os.close(reader)
+
+
+def test_lines_of_the_audit_trail_that_are_lost_are_told(
+    make: Callable[..., Place], tmp_path: Path
+) -> None:
+    path = tmp_path / "audit.fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    place = make(audit_logs_target=str(path))
+    place.start()
+    os.close(reader)
+    with capturedLogs() as events:
+        place.meanwhile(lambda client: client.remove_cluster("app"))
+    assert f"1 lines of the audit trail are lost: {path}" in texts(events)
+
+
+def test_services_stop_one_after_the_other(make: Callable[..., Place]) -> None:
+    place = make(admin_address=None)
+    place.start()
+    proxy = place.proxy
+    assert proxy.control is not None
+    steps: list[str] = []
+
+    def noted(name: str, service: Any) -> None:
+        stop = service.stopService
+
+        def stopped() -> Any:
+            steps.append(f"{name} stops")
+            done = maybeDeferred(stop)
+            return done.addBoth(lambda _: steps.append(f"{name} has stopped"))
+
+        service.stopService = stopped
+
+    for name, service in (
+        ("the access log", proxy.access_log),
+        ("the command socket", proxy.control),
+        ("the listeners", proxy.listeners),
+        ("the sessions", proxy.worker.sessions),
+    ):
+        noted(name, service)
+    (client,) = connected(place, 1)
+    proxy.stopService().addBoth(place.stopped.append)
+    assert steps == ["the listeners stops", "the listeners has stopped", "the sessions stops"]
+    client.close()
+    place.stop()
+    order = ("the listeners", "the sessions", "the access log", "the command socket")
+    assert steps == [f"{name} {step}" for name in order for step in ("stops", "has stopped")]
 
 
 def test_what_is_applied_unasked_is_told_and_saved(

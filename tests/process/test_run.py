@@ -1,7 +1,6 @@
 """A process that cannot start says why in one line."""
 
 import gc
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from sozutw.config.log_filter import Level, LogFilter
 from sozutw.config.model import Config, Settings
 from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
-from sozutw.process.log import LineObserver
+from sozutw.process.logs.log import LineObserver
 from sozutw.process.run import ProcessService, told
 from tests.fakes.loops import loop_named
 from tests.process.test_signals import FakeProxy, FakeReactor
@@ -29,7 +28,9 @@ def own_process() -> Iterator[None]:
     answers = [signal.getsignal(number) for number in numbers]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     thresholds = gc.get_threshold()
+    name = Path("/proc/self/comm").read_text()
     yield
+    Path("/proc/self/comm").write_text(name)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
     for number, answer in zip(numbers, answers, strict=True):
@@ -87,7 +88,11 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     service.privilegedStartService()
     service.startService()
     # The signals first: walking through all that was loaded takes a while.
-    assert reactor.called_when_running == [service._signals.install, run.calm_collector]
+    assert reactor.called_when_running == [
+        service._signals.install,
+        run.calm_collector,
+        service._life.ready,
+    ]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
 
@@ -122,29 +127,6 @@ def test_our_own_fault_keeps_its_traceback() -> None:
     service = ProcessService(Reactor(), Proxy(ZeroDivisionError()), 30.0)
     with pytest.raises(ZeroDivisionError):
         service.startService()
-
-
-def test_a_pid_file_lives_as_long_as_the_process(tmp_path: Path) -> None:
-    path = tmp_path / "pid"
-    run.write_pid_file(str(path))
-    assert path.read_text() == f"{os.getpid()}\n"
-    run.remove_pid_file(str(path))
-    assert not path.exists()
-
-
-def test_a_pid_file_that_is_gone_is_no_failure(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run.remove_pid_file(str(tmp_path / "pid"))
-    assert "No such file" in capfd.readouterr().err
-
-
-def test_a_pid_file_that_cannot_be_written_stops_the_start(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        run.write_pid_file(str(tmp_path / "no" / "pid"))
-    assert "sozutw cannot start: " in capfd.readouterr().err
 
 
 def test_twistd_finds_our_log_in_the_application(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class FakeProxy:
         self.host = SimpleNamespace(stop_process=None)
         self.stopped: Deferred[None] = Deferred()
 
-    def count_connections(self) -> int:
-        return self.connections
+    def tell_connections(self) -> str:
+        return f"{self.connections} connections left (1 idle)"
 
     def stop_softly(self) -> Deferred[None]:
         self.calls.append("stop_softly")
@@ -62,6 +62,9 @@ class FakeProxy:
 
     def reopen_logs(self) -> None:
         self.calls.append("reopen_logs")
+
+    def reload(self) -> None:
+        self.calls.append("reload")
 
     def report_counters(self) -> None:
         self.calls.append("report_counters")
@@ -102,7 +105,8 @@ def test_a_signal_that_comes_before_it_can_be_answered_waits() -> None:
     assert case.reactor.notes == []
     case.signals.install()
     case.reactor.loop()
-    assert sorted(case.proxy.calls) == ["reopen_logs", "report_counters", "stop_softly"]
+    told = ["reload", "reopen_logs", "report_counters", "stop_softly"]
+    assert sorted(case.proxy.calls) == told
 
 
 @pytest.mark.usefixtures("own_answers")
@@ -115,15 +119,12 @@ def test_a_signal_that_another_thread_takes_meanwhile_waits_too() -> None:
     assert case.proxy.calls == ["report_counters"]
 
 
-def test_it_says_how_many_are_left_and_how_to_hurry() -> None:
+def test_it_says_who_is_left_and_how_to_hurry() -> None:
     case = Case(2)
     case.signals.stop_asked()
     assert case.said == [
-        "stopping: 2 connections left, at most 30 s; press Ctrl-C again to stop now"
+        "stopping: 2 connections left (1 idle), at most 30 s; press Ctrl-C again to stop now"
     ]
-    case = Case(1)
-    case.signals.stop_asked()
-    assert "1 connection left" in case.said[0]
 
 
 def test_it_waits_for_the_last_connection() -> None:
@@ -213,7 +214,7 @@ def test_a_soft_stop_that_fails_becomes_a_hard_one(caplog: pytest.LogCaptureFixt
     assert case.reactor.stops == 1
 
 
-def test_the_process_log_is_reopened_before_the_proxys() -> None:
+def test_logs_are_reopened_before_the_file_is_read_and_though_one_cannot_be() -> None:
     case = Case(0)
 
     def fail() -> None:
@@ -222,7 +223,7 @@ def test_the_process_log_is_reopened_before_the_proxys() -> None:
 
     answered = Signals(case.reactor, case.proxy, 30.0, case.said.append, fail)
     answered._answer(signal.SIGHUP)
-    assert case.proxy.calls == ["reopen_log", "reopen_logs"]
+    assert case.proxy.calls == ["reopen_log", "reopen_logs", "reload"]
 
 
 @pytest.mark.usefixtures("own_answers")
@@ -234,8 +235,9 @@ def test_signals_are_answered_from_the_loop_and_never_in_between() -> None:
         assert len(case.reactor.notes) == 1, number
         calls = len(case.proxy.calls)
         case.reactor.loop()
-        assert len(case.proxy.calls) == calls + 1
-    assert case.proxy.calls == ["reopen_logs", "report_counters", "stop_softly", "stop_now"]
+        assert len(case.proxy.calls) == calls + (2 if number == signal.SIGHUP else 1)
+    told = ["reopen_logs", "reload", "report_counters", "stop_softly", "stop_now"]
+    assert case.proxy.calls == told
 
 
 def test_a_line_goes_to_descriptor_2(capfd: pytest.CaptureFixture[str]) -> None:
@@ -278,4 +280,36 @@ def test_with_nobody_connected_a_hard_stop_is_over_at_once() -> None:
     case = Case(0)
     case.signals.stop(True)
     assert case.proxy.calls == ["stop_softly"]
+    assert case.reactor.stops == 1
+
+
+def test_who_leaves_to_another_has_no_deadline_until_somebody_sets_one() -> None:
+    case = Case(2)
+    case.signals.leave()
+    case.signals.leave()
+    case.reactor.advance(100_000)
+    assert case.said == []
+    assert case.reactor.stops == 0
+    case.signals.stop_asked()
+    assert "at most 30 s" in case.said[0]
+    case.reactor.advance(29.9)
+    assert "stop_now" not in case.proxy.calls
+    case.reactor.advance(0.2)
+    assert case.proxy.calls[-1] == "stop_now"
+    assert case.reactor.stops == 1
+
+
+def test_who_leaves_to_another_ends_with_the_last_client() -> None:
+    case = Case(1)
+    case.signals.leave()
+    case.proxy.stopped.callback(None)
+    assert case.reactor.stops == 1
+
+
+def test_who_is_stopping_already_leaves_by_its_deadline() -> None:
+    case = Case(1)
+    case.signals.stop_asked()
+    case.signals.leave()
+    assert case.proxy.calls == ["stop_softly"]
+    case.reactor.advance(30)
     assert case.reactor.stops == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import capturedLogs
 
 from sozutw.config.model import (
     Backend,
@@ -21,8 +22,9 @@ from sozutw.config.model import (
     Position,
     Settings,
 )
-from sozutw.config.requests import AddCluster
+from sozutw.config.requests import ActivateListener, AddCluster
 from sozutw.config.security import BackendTls
+from sozutw.listen.handed import HandedSockets
 from sozutw.process.tree import ProxyService, make_tree
 from tests.e2e.harness import ROOT, ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
@@ -112,6 +114,7 @@ def test_what_a_backend_did_is_told_of_it_its_cluster_and_the_whole(
         place.exchange(client, b"x" * 100)
         told = place.told(capfd)
         assert place.proxy.count_connections() == 1
+        assert place.proxy.tell_connections() == "1 connection left (1 idle)"
     proxy, app = told["proxy"], told["clusters"]["app"]
     (backend,) = app["backends"]
     assert proxy["client.connections"] == proxy["protocol.http"] == 1
@@ -141,7 +144,7 @@ def test_who_waits_to_be_let_in_is_told(place: Place, capfd: pytest.CaptureFixtu
 
 
 def test_stopping_refuses_who_comes_and_writes_the_log(loop: HandRunLoop, tmp_path: Path) -> None:
-    place = Place(loop, tmp_path)
+    place = Place(loop, tmp_path, graceful_shutdown_timeout=0.1)
     with place.connect() as client:
         place.exchange(client)
         place.stop()
@@ -267,3 +270,42 @@ def test_what_dials_over_tls_need_is_there_before_the_first_request(place: Place
     assert place.proxy._dialler._securing is None
     place.proxy.applier.apply(AddCluster(Cluster("tls", backend_tls=BackendTls())))
     assert len(place.proxy._dialler._securing._contexts._contexts) == 1
+
+
+def test_a_socket_that_was_handed_over_waits_for_a_listener_that_is_not_active(
+    loop: HandRunLoop, tmp_path: Path
+) -> None:
+    wanted, unasked = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    address, other = (InetAddress(*sock.getsockname()) for sock in (wanted, unasked))
+    config = Config(
+        settings=Settings(
+            access_logs_target=f"file://{tmp_path / 'access.log'}", activate_listeners=False
+        ),
+        listeners=(HttpListener(address),),
+    )
+    proxy = make_tree(config, loop.reactor, handed=HandedSockets([wanted, unasked]))
+    with capturedLogs() as events:
+        proxy.privilegedStartService()
+        proxy.startService()
+    (told,) = (event["unasked"] for event in events if "unasked" in event)
+    assert told == str(other)
+    assert unasked.fileno() == -1
+    assert proxy.describe() == "0 clients; no listener is active"
+    proxy.applier.apply(ActivateListener(address))
+    assert proxy.describe() == f"0 clients at http://{address}"
+    client = socket.create_connection((address.host, address.port))
+    loop.run_until(lambda: proxy.count_connections() == 1)
+    assert proxy.describe() == f"1 client at http://{address}"
+    client.close()
+    done: list[None] = []
+    proxy.stopService().addCallback(done.append)
+    assert wanted.fileno() == -1
+    loop.run_until(lambda: bool(done))
+
+
+def test_whoever_looks_after_the_process_hears_of_its_stop_once(place: Place) -> None:
+    told: list[None] = []
+    place.proxy.stop_begun = lambda: told.append(None)
+    place.proxy.stop_softly()
+    place.stop()
+    assert told == [None]

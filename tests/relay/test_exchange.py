@@ -305,12 +305,12 @@ def test_a_draining_client_hears_that_this_response_is_the_last():
     )
 
 
-def test_a_client_that_drains_within_the_response_is_closed_after_it():
+def test_a_client_that_drains_within_the_response_is_kept_as_its_head_has_said():
     play = Playbook("A")
     play.connector.idle = 1
     _ = play >> play.asks() << ... >> play.answers(OK_BEGUN, ended=False) << ...
     play.front.is_draining = True
-    _ = play >> on("response_ended", ()) << GIVEN_BACK << CLOSES
+    _ = play >> on("response_ended", ()) << GIVEN_BACK << GOES_ON
 
 
 def test_a_head_that_the_backend_repeats_is_begun_once_and_not_for_1_0():

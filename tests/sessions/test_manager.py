@@ -44,8 +44,6 @@ class FakeClient:
 
     def drain(self) -> None:
         self.calls.append("drain")
-        if self.idle and not self.is_stubborn:
-            self.leave()
 
     def abort(self) -> None:
         self.calls.append("abort")
@@ -327,8 +325,12 @@ def test_draining_an_empty_worker_is_done_at_once():
 def test_draining_a_worker_of_idle_clients_is_done_when_they_have_gone():
     manager, clock = make()
     idle = [admitted(manager) for _ in range(2)]
-    assert fired(manager.drain) == [None]
+    outcome = fired(manager.drain)
     assert [c.calls for c in idle] == [["drain"]] * 2
+    assert outcome == []
+    for client in idle:
+        client.leave()
+    assert outcome == [None]
     assert not clock.getDelayedCalls()
 
 
@@ -341,6 +343,8 @@ def test_draining_waits_for_the_last_session():
     assert not manager.has_room()
     assert manager.admit(FakeClient(manager).session) is None
     busy.leave()
+    assert outcome == []
+    idle.leave()
     assert outcome == [None]
     assert not clock.getDelayedCalls()
 
@@ -348,12 +352,16 @@ def test_draining_waits_for_the_last_session():
 def test_the_grace_period_ends_in_an_abort():
     manager, clock = make(grace_seconds=30.0)
     busy = admitted(manager, idle=False)
+    assert manager.seconds_left() == 0.0
     outcome = fired(manager.drain)
-    clock.advance(29.9)
+    assert manager.seconds_left() == 30.0
+    clock.advance(29.5)
     assert busy.calls == ["drain"]
-    clock.advance(0.2)
+    assert manager.seconds_left() == 0.5
+    clock.advance(0.6)
     assert busy.calls == ["drain", "abort"]
     assert outcome == [None]
+    assert manager.seconds_left() == 0.0
     assert not clock.getDelayedCalls()
 
 
@@ -514,4 +522,4 @@ def test_only_the_clients_of_a_listener_that_went_are_drained():
     clients[1].listener = "gone"
     manager.drain_of("gone")
     assert [client.calls for client in clients] == [[], ["drain"], []]
-    assert len(manager) == 2
+    assert len(manager) == 3

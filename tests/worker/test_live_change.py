@@ -15,6 +15,7 @@ from sozutw.config.model import (
     HttpListener,
     InetAddress,
     ListenerKind,
+    Timeouts,
 )
 from sozutw.config.requests import (
     ActivateListener,
@@ -22,6 +23,7 @@ from sozutw.config.requests import (
     AddHttpListener,
     DeactivateListener,
     ListenerPatch,
+    RemoveCluster,
     RemoveHttpFrontend,
     RemoveListener,
     UpdateListener,
@@ -231,7 +233,7 @@ def test_the_next_request_on_a_kept_connection_sees_a_changed_listener() -> None
     world.assert_baseline()
 
 
-def test_the_clients_of_a_removed_listener_finish_what_is_under_way_and_go() -> None:
+def test_the_clients_of_a_removed_listener_have_one_more_answer_and_go() -> None:
     world = FakeWorld("A", settings=None)
     world.apply(AddHttpListener(HttpListener(OTHER)))
     idle, _ = kept_alive(world)
@@ -242,7 +244,7 @@ def test_the_clients_of_a_removed_listener_finish_what_is_under_way_and_go() -> 
         (a,) = [dial.transport for dial in world.dialler.dials if dial.transport is not None]
     world.apply(RemoveListener(LISTENER))
     world.turn()
-    assert idle.is_closed
+    assert not idle.is_closed
     assert not busy.is_closed
     a.take()
     a.receive(ok(b"2"))
@@ -251,6 +253,36 @@ def test_the_clients_of_a_removed_listener_finish_what_is_under_way_and_go() -> 
     assert answered.endswith(b"2")
     world.advance(3)
     assert busy.is_closed
+    idle.get(b"/3")
+    a.take()
+    a.receive(ok(b"3"))
+    answered = idle.received()
+    assert b"\r\nConnection: close\r\n" in answered
+    world.advance(3)
+    assert idle.is_closed
+    world.assert_baseline()
+
+
+def test_an_idle_client_of_a_removed_listener_is_kept_no_longer_than_any() -> None:
+    world = FakeWorld("A", listener=HttpListener(LISTENER, timeouts=Timeouts(front=20.0)))
+    client, _ = kept_alive(world)
+    world.apply(RemoveListener(LISTENER))
+    world.advance(19)
+    assert not client.is_closed
+    world.advance(1.5)
+    assert client.transport.disconnected
+    world.assert_baseline()
+
+
+def test_the_last_request_at_a_removed_listener_may_ask_for_a_cluster_that_is_gone() -> None:
+    world = FakeWorld("A")
+    client, _ = kept_alive(world)
+    world.apply(RemoveListener(LISTENER))
+    world.apply(RemoveCluster("app"))
+    client.get(b"/2")
+    answered = client.received()
+    assert answered.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nConnection: close\r\n" in answered
     world.assert_baseline()
 
 

@@ -152,13 +152,15 @@ def test_one_that_was_of_use_before_and_breaks_is_only_a_loss() -> None:
     world.assert_baseline()
 
 
-def test_an_idle_client_is_closed_at_once_when_the_worker_stops() -> None:
+def test_a_client_that_shakes_hands_while_the_worker_stops_has_its_one_answer() -> None:
     world = secure_world("A")
     client = world.client()
-    client.shake_hands(FACTS)
-    asked: list[str] = []
-    client.transport.lose_at_once = lambda: asked.append("at once")  # type: ignore[attr-defined]
     world.worker.sessions.drain()
-    assert asked == ["at once"]
+    client.shake_hands(FACTS)
+    client.get()
+    world.connect().receive(ok(b"last"))
+    assert b"\r\nConnection: close\r\n" in client.received()
+    world.turn()
+    assert client.transport.is_write_closed
     client.reset()
     world.assert_baseline()

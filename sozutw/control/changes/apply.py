@@ -71,6 +71,10 @@ def _take(
         outcome.refused.append((outcome.total, str(error)))
 
 
+def _nothing(_orders: list[Request]) -> None:
+    """Nobody is told."""
+
+
 class Applier:
     """Apply requests to the configuration and to the live objects, as one."""
 
@@ -91,6 +95,8 @@ class Applier:
         self._certificates = certificates
         self._cooperator = in_short_turns(clock)
         self._under_way: Iterator[None] | None = None
+        self.committed: Callable[[list[Request]], None] = _nothing
+        """Hears what has come into force, in its order, before anybody who follows."""
         self.cluster_followers: list[ClusterFollower] = []
         self.listener_followers: list[ListenerFollower] = []
 
@@ -179,6 +185,8 @@ class Applier:
             plan.abandon()
             raise
         plan.commit()
+        if plan.taken:
+            _tell(self.committed, plan.taken)
         self._follow(plan)
 
     def _follow(self, plan: Plan) -> None:

@@ -52,6 +52,13 @@ class AutomaticSave:
         self.path = None  # Nobody would wait for another try.
         return saved
 
+    def give_up(self) -> None:
+        """Save no more: another process has the state now, and saves it."""
+        self.path = None
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
     def _save_now(self) -> "Deferred[None]":
         self._due = None
         if self.path is None:
@@ -62,7 +69,7 @@ class AutomaticSave:
 
     def _saved(self, response: pb.Response) -> None:
         self._under_way = None
-        if response.status != pb.OK:
+        if response.status != pb.OK and self.path is not None:
             _log.error("automatic_state_save: {why}", why=response.message)
             self._arm(AGAIN_SECONDS)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from sozutw.config.dump import dump
@@ -20,6 +21,7 @@ from sozutw.control.changes.apply import Applier, Outcome
 from sozutw.control.changes.happenings import happening_of
 from sozutw.control.changes.reload import Difference
 from sozutw.control.changes.state_file import StateFile, Withheld, read_state, requests_in
+from sozutw.control.crew import Crew
 from sozutw.control.desk import Tell
 from sozutw.control.events import MAIN, Events
 from sozutw.control.host import Host
@@ -36,6 +38,9 @@ _log = Logger()
 REFUSED: Final = "could not dispatch request on the main process state: "
 APPLIED: Final = "Successfully applied request to all workers"
 STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it anew"
+REPLACED: Final = "another process has taken over from this one meanwhile; ask again"
+_STILL_SECONDS: Final = 10.0
+"""So often a client is told that it is waited for something; a silence of a minute is an end."""
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -56,17 +61,21 @@ class Changes:
         self,
         applier: Applier,
         host: Host,
+        crew: Crew,
         events: Events,
         counts: RequestCounts,
         clock: IReactorTime,
     ) -> None:
         self._applier = applier
         self._host = host
+        self._crew = crew
         self._events = events
         self._counts = counts
+        self._clock = clock
         self._turn = DeferredLock()
         self._cooperator = in_short_turns(clock)
         self._slowly = Slowly(clock)
+        self._is_replaced = False
         self.on_change: Callable[[], None] = lambda: None
 
     def order(self, message: pb.Request, tell: Tell) -> "Deferred[pb.Response]":
@@ -81,17 +90,17 @@ class Changes:
 
     def load_state(self, path: str, tell: Tell) -> "Deferred[pb.Response]":
         """Apply what a state file holds; what is refused of it is passed over, and told."""
-        return self._turn.run(self._unless_stopping, self._load_state, path, tell)
+        return self._turn.run(self._unless_stopping, self._reloading, self._load_state, path, tell)
 
     def save_state(self, path: str, *, without_keys: bool = False) -> "Deferred[pb.Response]":
         """Write all that is configured to a file."""
-        return self._turn.run(self._save_state, path, without_keys)
+        return self._turn.run(self._unless_replaced, self._save_state, path, without_keys)
 
     def configure(self, asked: pb.ApplyConfiguration, tell: Tell) -> "Deferred[pb.Response]":
         """Make a configuration file true, or tell what that would change."""
         if asked.dry_run:
-            return self._turn.run(self._configure, asked, tell)
-        return self._turn.run(self._unless_stopping, self._configure, asked, tell)
+            return self._turn.run(self._unless_replaced, self._configure, asked, tell)
+        return self._turn.run(self._unless_stopping, self._reloading, self._configure, asked, tell)
 
     def upgrade(self, tell: Tell) -> "Deferred[pb.Response]":
         """Hand over to a new process; no change comes in between."""
@@ -105,7 +114,20 @@ class Changes:
 
     def _unless_stopping(self, change: Callable[..., Any], *asked: Any) -> Any:
         # An order could open again what the process has just closed for good.
-        return failure(STOPPING) if self._host.is_stopping else change(*asked)
+        if self._host.is_stopping and not self._is_replaced:
+            return failure(STOPPING)
+        return self._unless_replaced(change, *asked)
+
+    def _unless_replaced(self, do: Callable[..., Any], *asked: Any) -> Any:
+        # Done here it would be lost: what holds is what the other process holds.
+        return failure(REPLACED) if self._is_replaced else do(*asked)
+
+    @inlineCallbacks
+    def _reloading(self, change: Callable[..., "Deferred[pb.Response]"], *asked: Any) -> Answered:
+        """Make a large change, and have it known outside that it is being made."""
+        with self._host.reloading():
+            answer: pb.Response = yield change(*asked)
+        return answer
 
     @inlineCallbacks
     def _order(self, message: pb.Request) -> Answered:
@@ -116,6 +138,9 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"{REFUSED}{error}")
         deque(self._changed([order]), maxlen=0)
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(APPLIED + _doubts([*warnings_of(message), *self._missed_by([order])]))
 
     @inlineCallbacks
@@ -128,6 +153,9 @@ class Changes:
             return failure(f"{REFUSED}{error}; none is applied")
         yield self._cooperator.coiterate(self._changed(orders))
         warnings += self._missed_by(orders)
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(f"{APPLIED}: {len(orders)} as one{_doubts(warnings[:_TOLD_MAX])}")
 
     @inlineCallbacks
@@ -146,6 +174,9 @@ class Changes:
         self._events.publish(pb.STATE_LOADED, origin=MAIN)
         if outcome.applied:
             self.on_change()
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         return ok(
             f"Successfully loaded state from path {path}, {outcome.applied} ok messages, "
             f"{len(outcome.refused)} errors{details(outcome)}"
@@ -201,6 +232,9 @@ class Changes:
         response: pb.Response = yield self._slowly.run(
             _told_changes(difference.requests, "changed")
         )
+        faults: list[str] = yield self._crew.settled()
+        if faults:
+            return _missed(faults)
         count = len(difference.requests)
         response.message = f"Successfully loaded the config: {count} ok, 0 errors"
         if waiting:
@@ -210,10 +244,16 @@ class Changes:
     @inlineCallbacks
     def _upgrade(self, tell: Tell) -> Answered:
         tell(processing("Upgrading the main process..."))
+        waits = LoopingCall(lambda: tell(processing("Waiting for the new process...")))
+        waits.clock = self._clock
+        waits.start(_STILL_SECONDS, now=False)
         try:
             pid: int = yield self._host.upgrade()
         except RefusedRequestError as error:
             return failure(f"Upgrade of main process failed: {error}")
+        finally:
+            waits.stop()
+        self._is_replaced = True
         self._events.publish(pb.MAIN_UPGRADED, origin=MAIN)
         return ok(f"Upgrade successful, closing main process. New main process has pid {pid}")
 
@@ -240,6 +280,12 @@ class Changes:
             if happening is not None:
                 self._events.publish(happening.kind, **happening.about)
                 yield
+
+
+def _missed(faults: list[str]) -> pb.Response:
+    """Say which workers have not got what is in force."""
+    text = "the main process has applied it, and not every worker has"
+    return failure("\n".join([text, *faults]))
 
 
 def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:

@@ -81,6 +81,8 @@ class Plan:
         self._routers: dict[InetAddress, Router[Route]] = {}
         self._reopened: dict[InetAddress, list[Any]] = {}
         """The certificates of listeners whose way of speaking TLS is new."""
+        self.taken: list[Request] = []
+        """What is in the draft, in the order in which it came."""
         self.followed: dict[str, None] = {}
         """Clusters of which anything changes."""
         self.retired: list[BackendState] = []
@@ -113,6 +115,7 @@ class Plan:
                 self._reserve(address)
             case _:
                 self._draft.apply(request)
+        self.taken.append(request)
 
     def _reserve(self, address: InetAddress) -> None:
         if self._state.is_active(address) or address in self._reserved:

@@ -17,10 +17,11 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from sozutw.control.channel.connection import CommandConnection, Terms
-from sozutw.control.channel.socket_file import SocketFile
+from sozutw.control.channel.socket_file import HandedSocketFile, SocketFile
 from sozutw.control.desk import Actor, Desk
 from sozutw.control.replies import failure
 from sozutw.listen.acceptor import Acceptor
+from sozutw.listen.handed import HandedSockets
 from sozutw.wire.channel import frame
 
 _log = Logger()
@@ -52,8 +53,10 @@ class CommandService(Service):
         allowed_uids: Iterable[int] | None = None,
         message_bytes_max: int = 2_000_000,
         clients_max: int = CLIENTS_MAX,
+        handed: HandedSockets | None = None,
     ) -> None:
         self.path = path
+        self._handed = handed or HandedSockets()
         self._reactor = reactor
         uids = None if allowed_uids is None else frozenset(allowed_uids)
         self._terms = Terms(reactor, desk, uids, message_bytes_max)
@@ -115,6 +118,11 @@ class CommandService(Service):
         if self._acceptor is not None:
             self._acceptor.pause()
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the socket's file, once it is bound; raises OSError if it cannot be."""
+        if self._file is not None:
+            self._file.give_to(uid, gid)
+
     def __len__(self) -> int:
         """Tell how many clients are connected."""
         return len(self._clients)
@@ -155,7 +163,12 @@ class CommandService(Service):
 
     def _bind(self) -> SocketFile:
         if self._file is None:
-            self._file = SocketFile(self.path)
+            sock = self._handed.take(self.path)
+            if sock is None:
+                self._file = SocketFile(self.path)
+            else:
+                is_guarded = self._terms.allowed_uids is not None
+                self._file = HandedSocketFile(self.path, sock, is_guarded=is_guarded)
         return self._file
 
     def _remove(self, file: SocketFile) -> None:

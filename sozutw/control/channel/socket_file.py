@@ -27,7 +27,7 @@ class CannotOpenError(OSError):
 
 class SocketFile:
     """
-    A bound socket that listens, and its file.
+    A socket that listens on a path, bound here, and its file.
 
     The file has mode 0600 from the moment it exists. One that is there already is removed if it
     is a socket on which nobody answers. With ``listening``, a socket that another process has
@@ -66,6 +66,19 @@ class SocketFile:
             raise CannotOpenError(path, number, _why(path, number)) from fault
         return sock
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user have the file; raises OSError if it cannot be."""
+        # Opened first, and then the same file changed: its name may be another's by now.
+        fd = os.open(self.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != self._identity:
+                text = "another process took that name just now"
+                raise CannotOpenError(self.path, errno.EEXIST, text)
+            os.chown(f"/proc/self/fd/{fd}", uid, gid)
+        finally:
+            os.close(fd)
+
     def remove(self) -> None:
         """
         Remove the file, unless another one has its name now; raises OSError if it cannot be.
@@ -79,6 +92,39 @@ class SocketFile:
             return
         if (found.st_dev, found.st_ino) == self._identity:
             os.unlink(self.path)
+
+
+class HandedSocketFile(SocketFile):
+    """
+    A socket that was handed to us, whose file belongs to whoever made it.
+
+    Raises CannotOpenError when everybody may connect to it, unless ``is_guarded``.
+    """
+
+    def __init__(self, path: str, sock: socket.socket, *, is_guarded: bool) -> None:
+        self.path = path
+        self.sock = sock
+        try:
+            is_open = bool(os.stat(path).st_mode & stat.S_IWOTH)
+        except OSError as fault:
+            sock.close()
+            number = fault.errno or 0
+            raise CannotOpenError(path, number, os.strerror(number)) from fault
+        if is_open and not is_guarded:
+            sock.close()
+            text = (
+                "everybody may connect to the socket that was handed over; SocketMode=0600 is "
+                "meant, or command_allowed_uids"
+            )
+            raise CannotOpenError(path, errno.EPERM, text)
+
+    @override
+    def give_to(self, uid: int, gid: int) -> None:
+        """Leave the file to whoever made it: the socket stays open to us all the same."""
+
+    @override
+    def remove(self) -> None:
+        """Leave the file to whoever made it."""
 
 
 def _remove_stale(path: str) -> None:

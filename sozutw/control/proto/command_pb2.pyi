@@ -445,6 +445,22 @@ class DeactivateListener(_message.Message):
     to_scm: bool
     def __init__(self, address: _Optional[_Union[SocketAddress, _Mapping]] = ..., proxy: _Optional[_Union[ListenerType, str]] = ..., to_scm: bool = ...) -> None: ...
 
+class DrainState(_message.Message):
+    __slots__ = ["closing", "exchange", "idle", "oldest_seconds", "seconds_left", "tunnel"]
+    CLOSING_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    TUNNEL_FIELD_NUMBER: _ClassVar[int]
+    closing: int
+    exchange: int
+    idle: int
+    oldest_seconds: float
+    seconds_left: float
+    tunnel: int
+    def __init__(self, idle: _Optional[int] = ..., exchange: _Optional[int] = ..., tunnel: _Optional[int] = ..., closing: _Optional[int] = ..., oldest_seconds: _Optional[float] = ..., seconds_left: _Optional[float] = ...) -> None: ...
+
 class Event(_message.Message):
     __slots__ = ["address", "backend_id", "cluster_id", "kind", "metric_detail"]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -1545,10 +1561,12 @@ class SessionInfo(_message.Message):
     def __init__(self, token: _Optional[int] = ..., listener: _Optional[str] = ..., peer: _Optional[str] = ..., protocol: _Optional[str] = ..., age_seconds: _Optional[float] = ..., idle_seconds: _Optional[float] = ..., state: _Optional[str] = ..., cluster_id: _Optional[str] = ..., backend_id: _Optional[str] = ..., backend_address: _Optional[str] = ..., ulid: _Optional[str] = ...) -> None: ...
 
 class SessionInfos(_message.Message):
-    __slots__ = ["vec"]
+    __slots__ = ["total", "vec"]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     VEC_FIELD_NUMBER: _ClassVar[int]
+    total: int
     vec: _containers.RepeatedCompositeFieldContainer[SessionInfo]
-    def __init__(self, vec: _Optional[_Iterable[_Union[SessionInfo, _Mapping]]] = ...) -> None: ...
+    def __init__(self, vec: _Optional[_Iterable[_Union[SessionInfo, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
 
 class SetHealthCheck(_message.Message):
     __slots__ = ["cluster_id", "config"]
@@ -1877,14 +1895,16 @@ class UpgradeMain(_message.Message):
     def __init__(self) -> None: ...
 
 class WorkerInfo(_message.Message):
-    __slots__ = ["id", "pid", "run_state"]
+    __slots__ = ["drain", "id", "pid", "run_state"]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     RUN_STATE_FIELD_NUMBER: _ClassVar[int]
+    drain: DrainState
     id: int
     pid: int
     run_state: RunState
-    def __init__(self, id: _Optional[int] = ..., pid: _Optional[int] = ..., run_state: _Optional[_Union[RunState, str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., pid: _Optional[int] = ..., run_state: _Optional[_Union[RunState, str]] = ..., drain: _Optional[_Union[DrainState, _Mapping]] = ...) -> None: ...
 
 class WorkerInfos(_message.Message):
     __slots__ = ["vec"]

@@ -6,7 +6,6 @@ from typing import Final
 from sozutw.config.model import HttpsListener, InetAddress
 from sozutw.config.security import CertificateAndKey
 from sozutw.config.state import ConfigState
-from sozutw.control.events import WORKER
 from sozutw.control.messages.translate import address_message, certificate_message
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.replies import ok
@@ -51,8 +50,7 @@ def certificates_of_worker(
             for name in names:
                 if not filters.domain or _is_for(name, filters.domain):
                     here.certificate_summaries.add(domain=name, fingerprint=fingerprint)
-    content = pb.ResponseContent(certificates_by_address=told)
-    return ok(OF_WORKERS, worker_responses=pb.WorkerResponses(map={WORKER: content}))
+    return ok(OF_WORKERS, certificates_by_address=told)
 
 
 def _found(

@@ -1,11 +1,10 @@
 """Questions about clusters: by their id, by a host that leads to them, and whether all agree."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from sozutw.config.hostnames import ascii_name
 from sozutw.config.state import ConfigState, ConfigView
-from sozutw.control.events import MAIN, WORKER
 from sozutw.control.messages.translate import backend_message, cluster_message, frontend_message
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.queries import is_secure
@@ -23,9 +22,9 @@ def cluster_by_id(state: ConfigView, cluster_id: str) -> pb.Response:
     """Answer QueryClusterById: nothing, and a message that says so, for one that is not known."""
     found = _known(state, [cluster_id])
     if found:
-        return _both(QUERIED, clusters=pb.ClusterInformations(vec=found))
+        return ok(QUERIED, clusters=pb.ClusterInformations(vec=found))
     text = f"{QUERIED}; there is no cluster {cluster_id!r}, nor a frontend or backend of it"
-    return _both(text, clusters=pb.ClusterInformations())
+    return ok(text, clusters=pb.ClusterInformations())
 
 
 def clusters_by_domain(
@@ -45,9 +44,9 @@ def clusters_by_domain(
                 found[route.rule.cluster_id] = None
     told = pb.ClusterInformations(vec=_known(state, found))
     if found:
-        return _both(QUERIED, clusters=told)
+        return ok(QUERIED, clusters=told)
     where = query.hostname + query.path
-    return _both(f"{QUERIED}; no frontend leads {where!r} to a cluster", clusters=told)
+    return ok(f"{QUERIED}; no frontend leads {where!r} to a cluster", clusters=told)
 
 
 def cluster_hashes(state: ConfigState) -> Steps[pb.Response]:
@@ -58,13 +57,7 @@ def cluster_hashes(state: ConfigState) -> Steps[pb.Response]:
             yield
     # In one step, so that all of them are of one moment.
     hashes = {cluster.cluster_id: state.hash_of(cluster.cluster_id) for cluster in state.clusters}
-    return _both(QUERIED, cluster_hashes=pb.ClusterHashes(map=hashes))
-
-
-def _both(message: str, **content: Any) -> pb.Response:
-    """Tell the same of the main process and of its worker: here they are one."""
-    told = pb.ResponseContent(**content)
-    return ok(message, worker_responses=pb.WorkerResponses(map={WORKER: told, MAIN: told}))
+    return ok(QUERIED, cluster_hashes=pb.ClusterHashes(map=hashes))
 
 
 def _known(state: ConfigView, cluster_ids: Iterable[str]) -> list[pb.ClusterInformation]:

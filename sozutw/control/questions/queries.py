@@ -12,7 +12,6 @@ from typing import Any, Final
 from sozutw.config.model import FrontendRule, HttpsListener, ListenerKind
 from sozutw.config.requests import Request, UpdateListener
 from sozutw.config.state import ConfigView
-from sozutw.control.events import WORKER
 from sozutw.control.messages.translate import (
     frontend_message,
     health_check_message,
@@ -21,6 +20,7 @@ from sozutw.control.messages.translate import (
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.replies import ok
 from sozutw.control.slowly import SLICE, Steps
+from sozutw.sessions.tally import Tally
 
 PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -38,12 +38,25 @@ PROCESSING: Final[Mapping[str, str]] = MappingProxyType(
 """What is told before the answer, by the field of the request; other questions have none."""
 
 
-def workers(pid: int, *, is_stopping: bool, of_status: bool = False) -> pb.Response:
-    """Answer ListWorkers or Status: the one process is its worker."""
-    state = pb.STOPPING if is_stopping else pb.RUNNING
-    info = pb.WorkerInfo(id=int(WORKER), pid=pid, run_state=state)
-    text = "collected the status of" if of_status else "listed"
-    return ok(f"Successfully {text} workers", workers=pb.WorkerInfos(vec=[info]))
+def workers(infos: list[pb.WorkerInfo]) -> pb.Response:
+    """Answer ListWorkers."""
+    return ok("Successfully listed workers", workers=pb.WorkerInfos(vec=infos))
+
+
+def status(infos: list[pb.WorkerInfo]) -> pb.Response:
+    """Answer Status, and tell whom a stop that is under way waits for."""
+    text = "Successfully collected the status of workers"
+    drains = [info.drain for info in infos if info.HasField("drain")]
+    if drains:
+        tally = Tally(
+            idle=sum(drain.idle for drain in drains),
+            exchange=sum(drain.exchange for drain in drains),
+            tunnel=sum(drain.tunnel for drain in drains),
+            closing=sum(drain.closing for drain in drains),
+            oldest_seconds=max(drain.oldest_seconds for drain in drains),
+        )
+        text += f": stopping, {tally.awaited(max(drain.seconds_left for drain in drains))}"
+    return ok(text, workers=pb.WorkerInfos(vec=infos))
 
 
 def listeners(state: ConfigView) -> pb.Response:

@@ -19,7 +19,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from sozutw.transport.loop import Loop, call_soon
-from sozutw.transport.losses import DONE, TRUNCATED, lost_by
+from sozutw.transport.losses import TRUNCATED, lost_by
 from sozutw.transport.socket_facts import has_bytes_to_read, is_silent
 from sozutw.transport.stream import READ_BYTES, READ_BYTES_MAX
 from sozutw.transport.tls.causes import TlsError, WantWrite
@@ -181,16 +181,6 @@ class TlsTransport(TlsEnds):
         if self._buffer is None and call_soon(self.reactor, self._flushed):
             return  # Hot: lingers before the next poll, so that it will have to read anyway.
         self._stop_reading()
-
-    def lose_at_once(self) -> None:
-        """Say that we are done and close, for a peer that has long read all that it was sent."""
-        if self._phase != OPEN or self._buffer is not None:
-            self.loseConnection()
-        elif not (self.disconnected or self.disconnecting):
-            self.disconnecting = True
-            self._takes = False
-            self._stop_reading()
-            call_soon(self.reactor, self._lose, DONE)
 
     @override
     def abortConnection(self) -> None:

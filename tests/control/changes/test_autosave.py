@@ -2,6 +2,7 @@
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from sozutw.control.changes.autosave import AGAIN_SECONDS, QUIET_SECONDS, AutomaticSave
 from sozutw.control.replies import failure, ok
@@ -90,3 +91,24 @@ def test_our_own_fault_is_logged_and_saving_goes_on() -> None:
     scene.pending.errback(ZeroDivisionError())
     scene.clock.advance(AGAIN_SECONDS)
     assert scene.saved == ["/state"] * 2
+
+
+def test_who_has_given_up_saves_nothing_more() -> None:
+    scene = Scene()
+    scene.autosave.changed()
+    scene.autosave.give_up()
+    scene.autosave.give_up()
+    scene.autosave.changed()
+    scene.clock.advance(AGAIN_SECONDS)
+    assert scene.saved == []
+
+
+def test_a_save_that_is_refused_after_giving_up_is_no_trouble() -> None:
+    scene = Scene()
+    scene.autosave.changed()
+    scene.clock.advance(QUIET_SECONDS)
+    scene.autosave.give_up()
+    with capturedLogs() as logged:
+        scene.pending.callback(failure("another process has the state"))
+    assert logged == []
+    assert scene.clock.getDelayedCalls() == []

@@ -17,6 +17,7 @@ from sozutw.config.model import (
     InetAddress,
 )
 from sozutw.config.state import ConfigState, RefusedRequestError
+from sozutw.control.changes.changes import REPLACED
 from sozutw.control.messages.translate import message_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.fakes.desk import DeskScene
@@ -391,3 +392,74 @@ def test_listeners_and_rules_come_with_a_batch() -> None:
     scene.ok(pb.Request(batch=pb.Batch(requests=orders)))
     assert events == ["LISTENER_ADDED", "FRONTEND_ADDED"]
     assert os.getpid() > 0
+
+
+def test_large_changes_are_known_outside_while_they_are_made(tmp_path: Path) -> None:
+    scene = DeskScene()
+    scene.host.files["f"] = Config()
+    scene.ok(cluster())
+    dry = pb.ApplyConfiguration(path="f", dry_run=True)
+    scene.ok(pb.Request(apply_configuration=dry))
+    assert scene.host.reloads == []
+    held: Deferred[None] = Deferred()
+    scene.host.held = held
+    asked = scene.begin(pb.Request(load_state=str(tmp_path / "none")))
+    assert scene.host.reloads == ["begun"]
+    held.callback(None)
+    scene.settle()
+    assert asked.answer.status == pb.FAILURE
+    assert scene.host.reloads == ["begun", "ended"]
+    scene.ok(pb.Request(reload_configuration="f"))
+    assert scene.host.reloads == ["begun", "ended"] * 2
+
+
+# Another process in the place of this one.
+
+
+def test_an_upgrade_is_told_of_and_nothing_holds_here_any_more(tmp_path: Path) -> None:
+    scene = DeskScene()
+    events = scene.subscribe()
+    asked = scene.ask(pb.Request(upgrade_main=pb.UpgradeMain()))
+    assert asked.texts == ["Upgrading the main process..."]
+    assert asked.answer.message.endswith("New main process has pid 4343")
+    assert events == ["MAIN_UPGRADED"]
+    before = loaded(scene)
+    dry = pb.ApplyConfiguration(path="/etc/new.toml", dry_run=True)
+    for is_stopping in (False, True):
+        scene.host.is_stopping = is_stopping
+        for late in (
+            cluster(cluster_id="late"),
+            pb.Request(save_state=str(tmp_path / "state")),
+            pb.Request(apply_configuration=dry),
+            pb.Request(upgrade_main=pb.UpgradeMain()),
+        ):
+            assert scene.refused(late) == REPLACED
+    assert loaded(scene) == before
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_upgrade_that_failed_leaves_all_as_it_was() -> None:
+    scene = DeskScene()
+    scene.host.upgraded = "it did not want to"
+    events = scene.subscribe()
+    text = scene.refused(pb.Request(upgrade_main=pb.UpgradeMain()))
+    assert text == "Upgrade of main process failed: it did not want to"
+    scene.ok(cluster(cluster_id="later"))
+    assert events == ["CLUSTER_ADDED"]
+
+
+def test_whoever_waits_for_an_upgrade_hears_that_it_goes_on() -> None:
+    scene = DeskScene()
+    timers = len(scene.world.clock.getDelayedCalls())
+    under_way: Deferred[int] = Deferred()
+    scene.host.upgrade = lambda: under_way
+    asked = scene.begin(pb.Request(upgrade_main=pb.UpgradeMain()))
+    order = scene.begin(cluster(cluster_id="late"))
+    for _ in range(3):
+        scene.world.clock.advance(10)
+    assert asked.texts[1:] == ["Waiting for the new process..."] * 3
+    assert order.answers == []
+    under_way.callback(7)
+    assert asked.answer.status == pb.OK
+    assert order.answer.message == REPLACED
+    assert len(scene.world.clock.getDelayedCalls()) == timers

@@ -464,3 +464,44 @@ def test_a_path_where_nothing_can_be_bound_fails_before_the_start(
     service = make(stage.loop.reactor, str(stage.path / "nowhere" / "s"), stage.desk)
     with pytest.raises(OSError, match="there is no folder"):
         service.privilegedStartService()
+
+
+def test_another_service_goes_on_with_its_socket_and_its_file(stage: Stage) -> None:
+    """As two processes do it, each with a descriptor of its own."""
+    old = stage.serve()
+    kept = stage.client()
+    kept.send(STATUS)
+    assert kept.message() == "fine"
+    inode = stage.path.stat().st_ino
+    new = CommandService(stage.loop.reactor, str(stage.path), stage.desk)
+    assert new.descriptor == -1
+    new.adopt(socket.socket(fileno=os.dup(old.descriptor)))
+    new.privilegedStartService()
+    new.startService()
+    stage.services.append(new)
+    old.hand_over()
+    late = stage.client()
+    late.send(STATUS)
+    assert late.message() == "fine"
+    assert (len(old), len(new)) == (1, 1)
+    kept.send(STATUS)
+    assert kept.message() == "fine"
+    stage.stopped(old)
+    assert old.descriptor == -1
+    assert stage.path.stat().st_ino == inode
+    stage.stopped(new)
+    assert not stage.path.exists()
+
+
+def test_a_socket_whose_file_is_gone_is_not_gone_on_with(stage: Stage) -> None:
+    old = stage.serve()
+    stage.path.unlink()
+    with (
+        socket.socket(fileno=os.dup(old.descriptor)) as sock,
+        pytest.raises(OSError, match="cannot open the command socket"),
+    ):
+        CommandService(stage.loop.reactor, str(stage.path), stage.desk).adopt(sock)
+
+
+def test_handed_over_before_it_has_begun_is_no_trouble(stage: Stage) -> None:
+    CommandService(stage.loop.reactor, str(stage.path), stage.desk).hand_over()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sozutw.control.channel import socket_file
-from sozutw.control.channel.socket_file import CannotOpenError, SocketFile
+from sozutw.control.channel.socket_file import CannotOpenError, HandedSocketFile, SocketFile
 
 
 @pytest.fixture
@@ -154,3 +154,29 @@ def test_the_file_of_another_is_not_removed(path: Path) -> None:
     with ours.sock, SocketFile(str(path)).sock:
         ours.remove()
         assert path.exists()
+
+
+def test_a_socket_that_was_handed_over_keeps_its_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        os.chmod(path, 0o660)
+        handed = HandedSocketFile(path, sock, is_guarded=False)
+        handed.remove()
+        assert os.path.exists(path)
+
+
+def test_a_socket_that_was_handed_over_is_not_for_everybody(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    os.chmod(path, 0o666)
+    HandedSocketFile(path, sock, is_guarded=True)
+    with pytest.raises(CannotOpenError, match="SocketMode=0600 is meant"):
+        HandedSocketFile(path, sock, is_guarded=False)
+    assert sock.fileno() == -1
+    os.unlink(path)
+    other = socket.socket(socket.AF_UNIX)
+    with pytest.raises(CannotOpenError, match="No such file"):
+        HandedSocketFile(path, other, is_guarded=True)
+    assert other.fileno() == -1

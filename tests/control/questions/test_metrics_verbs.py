@@ -1,22 +1,22 @@
 """The verbs about counters, over the live numbers of a worker in memory."""
 
-from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from sozutw.config.model import Cluster, MetricDetail
-from sozutw.config.requests import AddCluster
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.desk import Actor
 from sozutw.control.events import Events
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.metrics_verbs import MetricVerbs
+from sozutw.metrics.counters import BackendCounters, ClusterCounters, WorkerCounters
 from sozutw.metrics.detail import Detail
-from sozutw.metrics.render import Reports
+from sozutw.metrics.render import BackendReport, ClusterReport, Reports
 from sozutw.process.counts import Counts
-from tests.fakes.steps import counted, whole
+from sozutw.process.totals import OnlyWorker
 from tests.fakes.transport import FakeTransport
 from tests.fakes.worker import FakeClient, FakeWorld, ok
 
@@ -31,16 +31,20 @@ class Scene:
     def __init__(self, *backends: str, **options: Any) -> None:
         self.world = FakeWorld(*(backends or ("A", "B")))
         self.events = Events()
-        self.anew = 0
         world = self.world
         nobody_listens: Any = SimpleNamespace(acceptors={})
         self.counts = Counts(
             world.worker, nobody_listens, world.applier, world.certificates, world.clock
         )
+        self.alone = OnlyWorker(self.counts, world.clock)
+        self.gather = self.alone.gather
+        self.clear_all = self.alone.clear_all
+        self.worker_ids = ["0"]
         self.verbs = MetricVerbs(
-            self.gather,
+            lambda: self.gather(),  # noqa: PLW0108  # a test sets another
+            lambda: self.clear_all(),  # noqa: PLW0108
+            lambda: self.worker_ids,
             lambda: {"configuration.clusters": 1},
-            self.begin_anew,
             self.events,
             self.world.clock,
             **options,
@@ -50,11 +54,18 @@ class Scene:
         subscription.addErrback(lambda failure: failure.trap(CancelledError))
         self.told.clear()
 
-    def begin_anew(self) -> None:
-        self.anew += 1
+    def configure(self, wish: pb.MetricsConfiguration) -> pb.Response:
+        return self.answer(self.verbs.configure(wish))
 
-    def gather(self) -> Generator[None, None, Reports]:
-        return self.counts.gather()
+    def answer(self, asked: "Deferred[pb.Response]") -> pb.Response:
+        """Let small steps be done until there is an answer."""
+        answers: list[Any] = []
+        asked.addBoth(answers.append)
+        while not answers:
+            self.world.clock.advance(0)
+        (response,) = answers
+        assert isinstance(response, pb.Response), response
+        return response
 
     def exchange(self) -> tuple[FakeClient, FakeTransport]:
         """One request, answered; returns both ends, which stay."""
@@ -72,7 +83,7 @@ class Scene:
 
     def ask(self, **options: Any) -> pb.Response:
         defaults = {"list": False, "no_clusters": False, "workers": False}
-        response = whole(self.verbs.query(pb.QueryMetricsOptions(**{**defaults, **options})))
+        response = self.answer(self.verbs.query(pb.QueryMetricsOptions(**{**defaults, **options})))
         assert response.status == pb.OK
         assert response.SerializeToString()
         return response
@@ -210,13 +221,13 @@ def test_disabled_clusters_are_left_out_until_they_are_enabled() -> None:
     scene = Scene()
     raised(scene)
     scene.take_events()
-    assert whole(scene.verbs.configure(pb.DISABLED)).status == pb.OK
+    assert scene.configure(pb.DISABLED).status == pb.OK
     assert scene.verbs.detail is Detail.FRONTEND
     assert not scene.query().clusters
     assert scene.query().proxying
     told = scene.ask(cluster_ids=["app"])
     assert told.message.endswith("; clusters and backends are left out until metrics are enabled")
-    response = whole(scene.verbs.configure(pb.ENABLED))
+    response = scene.configure(pb.ENABLED)
     assert response.message == "Successfully applied request to all workers"
     assert not response.HasField("content")
     assert scene.query().clusters["app"].backends
@@ -232,8 +243,7 @@ def test_clearing_sets_counters_and_timers_back_and_leaves_gauges_right() -> Non
     raised(scene)
     before = scene.query()
     assert before.proxying["http.active_requests"].gauge == 1
-    assert whole(scene.verbs.configure(pb.CLEAR)).status == pb.OK
-    assert scene.anew == 1
+    assert scene.configure(pb.CLEAR).status == pb.OK
     told = scene.query()
     assert told.proxying["http.requests"].count == 0
     assert told.proxying["request_time"].percentiles.samples == 0
@@ -362,15 +372,114 @@ def test_who_stops_waits_for_no_lease() -> None:
     assert len(scene.world.clock.getDelayedCalls()) == before
 
 
-@pytest.mark.parametrize("is_list", [False, True])
-def test_many_clusters_are_told_in_small_steps(is_list: bool) -> None:
+# Several workers
+
+
+def worker_told(requests: int, *cluster_ids: str, is_available: bool = True) -> Reports:
+    clusters = {
+        cluster_id: ClusterReport(
+            ClusterCounters(requests=requests),
+            [("A", BackendReport("a", BackendCounters(requests=requests), is_available))],
+        )
+        for cluster_id in cluster_ids
+    }
+    worker = WorkerCounters(requests=requests, answers={requests: 1})
+    return Reports(worker, {}, clusters, 1.0)
+
+
+def several(scene: Scene, **told: Reports) -> None:
+    by_id = {name.removeprefix("w"): reports for name, reports in told.items()}
+    scene.worker_ids = list(by_id)
+    scene.gather = lambda: succeed(by_id)
+
+
+def test_workers_are_told_as_one_unless_each_is_asked_for() -> None:
+    scene = Scene()
+    several(scene, w0=worker_told(3, "app"), w1=worker_told(4, "app", "new", is_available=False))
+    told = scene.query()
+    assert told.proxying["http.requests"].count == 7
+    assert told.clusters["app"].cluster["requests"].count == 7
+    assert told.clusters["app"].cluster["cluster.total_backends"].gauge == 1
+    assert told.clusters["app"].cluster["cluster.available_backends"].gauge == 0
+    assert told.clusters["new"].cluster["requests"].count == 4
+    assert not told.workers
+    each = scene.query(workers=True)
+    assert not each.proxying
+    assert not each.clusters
+    assert each.main["configuration.clusters"].gauge == 1
+    assert set(each.workers) == {"0", "1"}
+    assert [each.workers[key].proxy["http.requests"].count for key in ("0", "1")] == [3, 4]
+    assert set(each.workers["0"].clusters) == {"app"}
+    assert set(each.workers["1"].clusters) == {"app", "new"}
+    assert each.workers["1"].clusters["app"].cluster["requests"].count == 4
+
+
+def test_what_any_worker_knows_is_there() -> None:
+    scene = Scene()
+    several(scene, w0=worker_told(301, "app"), w1=worker_told(404, "new"))
+    for of_each in (False, True):
+        asked = scene.ask(workers=of_each, cluster_ids=["new", "app", "nope"])
+        assert asked.message == "Successfully aggregated all metrics; there is no cluster 'nope'"
+    listed = scene.ask(list=True, workers=True).content.available_metrics.proxy_metrics
+    assert {"http.301.redirection", "http.404.errors"} <= set(listed)
+
+
+def test_a_worker_that_did_not_answer_is_named() -> None:
+    scene = Scene()
+    several(scene, w0=worker_told(3, "app"))
+    scene.worker_ids = ["0", "1"]
+    note = "; worker 1 did not tell its own"
+    for options in ({}, {"workers": True}, {"list": True}):
+        assert scene.ask(**options).message.endswith(note)
+    assert scene.query().proxying["http.requests"].count == 3
+    several(scene)
+    scene.worker_ids = ["0"]
+    assert scene.query().proxying["http.requests"].count == 0
+
+
+def test_every_worker_begins_anew_before_that_is_said() -> None:
+    scene = Scene()
+    cleared: Deferred[None] = Deferred()
+    scene.clear_all = lambda: cleared
+    asked = scene.verbs.configure(pb.CLEAR)
+    assert not asked.called
+    assert not scene.take_events()
+    cleared.callback(None)
+    assert scene.answer(asked).message == "Successfully applied request to all workers"
+    assert [event.kind for event in scene.take_events()] == [pb.METRICS_CONFIGURED]
+
+
+def test_why_workers_cannot_be_asked_is_told() -> None:
+    scene = Scene()
+    scene.gather = lambda: fail(RefusedRequestError("worker 1 is gone"))
+    scene.clear_all = lambda: fail(RefusedRequestError("worker 2 is gone"))
+    refused = scene.answer(
+        scene.verbs.query(pb.QueryMetricsOptions(list=True, no_clusters=False, workers=False))
+    )
+    assert (refused.status, refused.message) == (pb.FAILURE, "worker 1 is gone")
+    refused = scene.configure(pb.CLEAR)
+    assert (refused.status, refused.message) == (pb.FAILURE, "worker 2 is gone")
+    assert not scene.take_events()
+
+
+def test_a_lease_is_told_of_every_worker_that_there_is() -> None:
+    scene = Scene()
+    scene.worker_ids = ["0", "3"]
+    told = scene.set(detail=pb.DETAIL_BACKEND).content.metric_detail_status.workers
+    assert set(told) == {"0", "3"}
+    assert told["0"] == told["3"]
+    assert told["3"].active_lease_count == 1
+
+
+def test_many_clusters_are_told_while_others_are_served() -> None:
     scene = Scene()
     names = [f"c{number}" for number in range(200)]
-    scene.world.apply(*(AddCluster(Cluster(name)) for name in names))
-    options = pb.QueryMetricsOptions(list=is_list, no_clusters=False, workers=False)
-    pauses, response = counted(scene.verbs.query(options))
-    assert pauses >= 9
-    if not is_list:
-        assert set(response.content.metrics.clusters) == {"app", *names}
-    pauses, _ = counted(scene.verbs.configure(pb.CLEAR))
-    assert pauses >= 3
+    several(scene, w0=worker_told(1, *names), w1=worker_told(1, *names))
+    answers: list[pb.Response] = []
+    options = pb.QueryMetricsOptions(list=False, no_clusters=False, workers=False)
+    asked = scene.verbs.query(options)
+    asked.addCallback(answers.append)
+    assert not answers
+    while not answers:
+        scene.world.clock.advance(0)
+    assert set(answers[0].content.metrics.clusters) == set(names)

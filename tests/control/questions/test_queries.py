@@ -80,9 +80,8 @@ def hosts(told: pb.ListedFrontends) -> tuple[list[str], list[str]]:
 def test_the_process_is_its_one_worker() -> None:
     listed = check(workers(42, is_stopping=False), "Successfully listed workers", "workers")
     assert list(listed.vec) == [pb.WorkerInfo(id=0, pid=42, run_state=pb.RUNNING)]
-    text = "Successfully collected the status of workers"
-    status = check(workers(42, is_stopping=True, of_status=True), text, "workers")
-    assert list(status.vec) == [pb.WorkerInfo(id=0, pid=42, run_state=pb.STOPPING)]
+    stopping = check(workers(42, is_stopping=True), "Successfully listed workers", "workers")
+    assert list(stopping.vec) == [pb.WorkerInfo(id=0, pid=42, run_state=pb.STOPPING)]
 
 
 def test_listeners_are_told_by_address_active_or_not() -> None:

@@ -620,30 +620,6 @@ def test_what_cannot_be_told_of_a_peer_refuses_it(
     assert "nobody can read" in str(fault)
 
 
-def test_one_that_waits_for_nothing_of_its_peer_says_that_it_is_done_and_goes(
-    make: MakeBench,
-) -> None:
-    bench = make(HalfCloseableListener())
-    bench.transport.write(b"all")
-    bench.settle()
-    bench.transport.lose_at_once()
-    bench.transport.lose_at_once()
-    bench.loop.run_until(lambda: bench.protocol.lost is not None)
-    assert bench.protocol.lost.check(ConnectionDone)
-    assert bench.received() == b"all"
-    assert bench.other.has_ended
-    assert bench.other.fault is None
-
-
-def test_one_that_still_has_something_to_send_does_not_go_at_once(make: MakeBench) -> None:
-    bench = make()
-    bench.fill()
-    bench.transport.lose_at_once()
-    assert bench.transport.disconnecting
-    bench.drain()
-    assert bench.protocol.lost is not None
-
-
 def test_a_close_that_cannot_be_said_does_not_wait_for_what_nobody_reads(
     scripted: MakeScripted,
 ) -> None:

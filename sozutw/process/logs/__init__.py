@@ -1,0 +1,1 @@
+"""Lines that a process writes: its log and its access log, and where they go."""

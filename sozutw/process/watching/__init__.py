@@ -1,0 +1,1 @@
+"""Files that change while the process runs: certificates, and what leads to them."""

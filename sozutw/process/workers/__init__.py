@@ -1,0 +1,1 @@
+"""The workers, as the main process sees them: begun, told, watched and replaced."""

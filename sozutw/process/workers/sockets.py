@@ -1,0 +1,84 @@
+"""
+The listening sockets of a main process: bound here, and given to the workers, which accept on them.
+
+All workers share a socket. So one that hangs or dies takes nobody's turn away, and what the
+kernel has queued is served by the others.
+"""
+
+import errno
+import socket
+from collections.abc import Mapping
+
+from twisted.logger import Logger
+
+from sozutw.config.model import InetAddress
+from sozutw.listen.handed import HandedSockets
+from sozutw.listen.sockets import CannotListenError, bind
+from sozutw.relay.route import ListenerState
+
+_log = Logger()
+
+
+class MainSockets:
+    """Opens and closes listening sockets; a ``control.changes.live.Sockets``."""
+
+    def __init__(self, handed: HandedSockets | None = None) -> None:
+        self._handed = handed or HandedSockets()
+        self.inherited: dict[InetAddress, socket.socket] = {}
+        """Sockets that listen already: from a process before this one."""
+        self._sockets: dict[InetAddress, socket.socket] = {}
+        self._fresh: dict[InetAddress, socket.socket] = {}
+        self._is_over = False
+
+    def reserve(self, address: InetAddress) -> socket.socket:
+        """
+        Return a socket that listens on this address, for ``activate``.
+
+        One that was inherited or handed to us goes before one of our own. Raises OSError if there
+        can be none.
+        """
+        if self._is_over:
+            raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
+        inherited = self.inherited.pop(address, None)
+        return inherited or self._handed.take(address) or bind(address)
+
+    def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
+        """Let workers accept on the listener's address; the socket is ours then."""
+        if self._is_over:
+            reserved.close()
+            return
+        address = listener.listener.address
+        assert address not in self._sockets
+        self._sockets[address] = self._fresh[address] = reserved
+        scheme = listener.scheme.decode()
+        _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
+
+    def exchange(self, listener: ListenerState) -> None:
+        """Go on with the same socket: each worker does so by itself."""
+
+    def deactivate(self, address: InetAddress) -> None:
+        """Let nobody accept here; the workers hear of it by themselves."""
+        self._fresh.pop(address, None)
+        sock = self._sockets.pop(address, None)
+        if sock is not None:
+            sock.close()
+
+    def every(self) -> Mapping[InetAddress, socket.socket]:
+        """Return all that are open."""
+        return self._sockets
+
+    def take_fresh(self) -> Mapping[InetAddress, socket.socket]:
+        """Return those that were activated since it was asked last."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def close_unused(self) -> None:
+        """Close what was inherited and nobody asked for: its clients would wait in vain."""
+        while self.inherited:
+            self.inherited.popitem()[1].close()
+
+    def close(self) -> None:
+        """Close them all, for good."""
+        self._is_over = True
+        for address in list(self._sockets):
+            self.deactivate(address)
