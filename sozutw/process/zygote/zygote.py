@@ -3,8 +3,8 @@ The zygote: a small process that forks the workers.
 
 ``python -m sozutw.process.zygote.zygote DESCRIPTOR`` is started by the main process, in
 ``process.zygote.nursery``. It has loaded all that a worker needs and made the blank contexts of
-TLS, so that each worker begins at once, and all with the same ticket keys. It never has a reactor: none
-could be forked.
+TLS, so that each worker begins at once, and all with the same ticket keys. It never has a
+reactor: none could be forked.
 
 Each packet on the socket is one JSON object. It says ``{"zygote": 1, "pid": PID}`` when it is
 ready, and takes:
