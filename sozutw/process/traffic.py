@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sozutw.control.events import Events
     from sozutw.control.host import Host
     from sozutw.control.worker_desk import WorkerDesk
+    from sozutw.process.live_settings import LiveSettings
 
 
 class Traffic:
@@ -160,7 +161,7 @@ class Traffic:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
         self.listeners.close_unused()
 
-    def settings_of(self, current: Callable[[], Settings]) -> None:
+    def settings_of(self, live: "LiveSettings") -> None:
         """It has been told them already."""
 
     def count_connections(self) -> int:

@@ -102,7 +102,7 @@ class ProxyService(Service):
         self.host.stop_process = self._stop_unasked
         self.host.when_sessions_end = self._when_traffic_ends
         self.host.configured = self._configured
-        self.serving.settings_of(lambda: self.host.live.current)
+        self.serving.settings_of(self.host.live)
         self.leave: Callable[[], None] = self._leave_unasked
         """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()

@@ -225,6 +225,7 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"loading static configuration failed: {error}; nothing is changed")
         waiting = self._host.take_settings(config)
+        self._crew.take_settings(config.settings)
         self._events.publish(pb.CONFIGURATION_RELOADED, origin=MAIN)
         if difference.requests:
             self._counts.count(*difference.requests)
