@@ -51,6 +51,8 @@ class Traffic:
         listeners: int,
         handed: HandedSockets | None = None,
         tag: str = "MAIN",
+        *,
+        tells_limits: bool = True,
     ) -> None:
         """Make room for so many listeners; sockets that were ``handed`` go before our own."""
         self._reactor = reactor
@@ -61,7 +63,7 @@ class Traffic:
             tag=tag,
             is_colored=bool(settings.access_logs_colored),
         )
-        plan = plan_descriptors(settings.max_connections, listeners)
+        plan = plan_descriptors(settings.max_connections, listeners, is_told=tells_limits)
         names = Names(reactor)
         self._dialler = StreamDialler(reactor, names)
         self.worker = Worker(

@@ -385,12 +385,12 @@ class ProxyService(Service):
 def _make_serving(config: Config, reactor: Any, handed: HandedSockets) -> Serving:
     """Return what serves clients: this process, or workers."""
     settings = config.settings
+    listeners = len(config.listeners) + len(config.https_listeners)
     if settings.worker_count == 0:
-        listeners = len(config.listeners) + len(config.https_listeners)
         return Traffic(settings, reactor, listeners, handed)
     from sozutw.process.workers.traffic import WorkersTraffic  # noqa: PLC0415  # with protobuf
 
-    return WorkersTraffic(settings, reactor, handed)
+    return WorkersTraffic(settings, reactor, listeners, handed)
 
 
 def _tell_lost(lines: int) -> None:

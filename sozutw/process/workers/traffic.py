@@ -27,7 +27,7 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.slowly import Slowly, Steps
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.handed import HandedSockets
-from sozutw.listen.limits import raise_descriptor_limit
+from sozutw.listen.limits import plan_descriptors
 from sozutw.metrics.render import Reports
 from sozutw.metrics.transfer import Reader, TransferError
 from sozutw.process.live_settings import LiveSettings
@@ -39,9 +39,6 @@ from sozutw.process.workers.fleet import Fleet, Policy
 from sozutw.process.workers.forks import ZygoteForks
 from sozutw.process.workers.member import Member
 from sozutw.process.workers.sockets import MainSockets
-
-_DESCRIPTORS: int = 65_536
-"""More than the listening sockets of most, and the channels of all workers."""
 
 _log = Logger()
 
@@ -66,7 +63,9 @@ class _NoPool:
 class WorkersTraffic:
     """Serves clients by workers; a ``process.serving.Serving``."""
 
-    def __init__(self, settings: Settings, reactor: Any, handed: HandedSockets) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Any, listeners: int, handed: HandedSockets
+    ) -> None:
         self._reactor = reactor
         self._settings = settings
         self.knobs: Knobs = MainKnobs(
@@ -81,7 +80,8 @@ class WorkersTraffic:
             settings.access_logs_target or settings.log_target,
             settings.access_logs_format,
         )
-        raise_descriptor_limit(_DESCRIPTORS)
+        # What each worker plans for itself; here it is judged, and told once.
+        plan_descriptors(settings.max_connections, listeners)
         self.certificates = Certificates(time.time)
         self.sockets = MainSockets(handed)
         entries = Entries()
@@ -184,6 +184,7 @@ class WorkersTraffic:
     def serve(self) -> None:
         """Let the workers take clients from now on."""
         self.fleet.serve()
+        _log.info("{count} workers serve", count=self.fleet.serving)
 
     @inlineCallbacks
     def stop(self) -> Generator["Deferred[None]", None, None]:
