@@ -21,7 +21,16 @@ from typing_extensions import override
 from sozutw.cli.main import main
 from sozutw.control.client import Client
 from tests.e2e.certificates import Authority
-from tests.e2e.harness import BIN, Peer, Process, ReservedPort, field_map, get, start
+from tests.e2e.harness import (
+    BIN,
+    Peer,
+    Process,
+    ReservedPort,
+    field_map,
+    get,
+    start,
+    with_workers,
+)
 from tests.e2e.stage import SECONDS_MAX, ScriptedBackend, status_of
 from tests.e2e.tls import Answering, EchoServer, shown_by, tls_connect, trusting
 
@@ -136,7 +145,7 @@ class Commanded:
         parts = [
             f'command_socket = "{self.path}"',
             f'access_logs_target = "file://{self.log_path}"\naccess_logs_format = "json"',
-            top,
+            with_workers(top),
             f'[[listeners]]\nprotocol = "http"\naddress = "{self.http}"',
             f'[[listeners]]\nprotocol = "https"\naddress = "{self.https}"\n{served}',
             'alpn_protocols = ["http/1.1"]',

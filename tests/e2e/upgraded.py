@@ -26,6 +26,7 @@ from tests.e2e.harness import (
     ReservedPort,
     connect,
     wait_until,
+    with_workers,
 )
 from tests.e2e.live import TIMEOUTS, Crowd
 from tests.e2e.stage import SECONDS_MAX, ScriptedBackend, get, status_of
@@ -71,7 +72,7 @@ class Generations:
                 f'access_logs_target = "file://{self.access_path}"',
                 f'audit_logs_target = "{self.audit_path}"',
                 TIMEOUTS,
-                top,
+                with_workers(top),
                 f'[admin]\naddress = "{self.admin_at}"',
                 f'[[listeners]]\nprotocol = "http"\naddress = "{self.at}"',
                 f'[[listeners]]\nprotocol = "https"\naddress = "{self.tls_at}"\n{served}',
