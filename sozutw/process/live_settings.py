@@ -27,6 +27,8 @@ class LiveSettings:
 
     def __init__(self, settings: Settings, knobs: Knobs) -> None:
         self._settings = settings
+        """Those of the file: what a command has changed stays until the file names another."""
+        self._log_level = settings.log_level
         self._knobs = knobs
         self.set_filter: Callable[[str], bool] = lambda _text: False
         """Returns whether there is a log of ours; raises ValueError."""
@@ -41,7 +43,9 @@ class LiveSettings:
     @property
     def current(self) -> Settings:
         """What holds now: with it another process is as this one."""
-        return self._settings
+        return replace(
+            self._settings, log_level=self._log_level, max_connections_per_ip=self.places
+        )
 
     def take(self, new: Settings) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""
@@ -67,7 +71,7 @@ class LiveSettings:
             raise RefusedRequestError(str(error)) from None
         if not is_done:
             raise RefusedRequestError("the log is twistd's own here, which has no filter")
-        self._settings = replace(self._settings, log_level=text)
+        self._log_level = text
 
     @property
     def places(self) -> int:
@@ -77,10 +81,10 @@ class LiveSettings:
     def set_places(self, limit: int) -> None:
         """Let another limit hold from the next request on."""
         self._knobs.places_per_address = limit
-        self._settings = replace(self._settings, max_connections_per_ip=limit)
 
     def _take_log_level(self, text: str) -> None:
         self.set_filter(text)
+        self._log_level = text
 
     def _take_retry_after(self, settings: Settings) -> None:
         self._knobs.retry_after = settings.retry_after

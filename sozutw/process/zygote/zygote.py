@@ -3,8 +3,8 @@ The zygote: a small process that forks the workers.
 
 ``python -m sozutw.process.zygote.zygote DESCRIPTOR`` is started by the main process, in
 ``process.zygote.nursery``. It has loaded all that a worker needs and made the blank contexts of
-TLS, so that each worker begins at once, and all with the same ticket keys. It never has a reactor: none
-could be forked.
+TLS, so that each worker begins at once, and all with the same ticket keys. It never has a
+reactor: none could be forked.
 
 Each packet on the socket is one JSON object. It says ``{"zygote": 1, "pid": PID}`` when it is
 ready, and takes:
@@ -113,8 +113,7 @@ class Zygote:
         events = dict(poll.poll(None if seconds_max is None else seconds_max * 1000))
         if self._signals.wake.fileno() in events:
             self._signals.heard()
-        # An end is told whether or not it was asked for.
-        return bool(events.get(self._sock.fileno(), 0) & ~select.POLLOUT)
+        return bool(events.get(self._sock.fileno(), 0) & select.POLLIN)
 
     def _read(self) -> None:
         try:
