@@ -258,14 +258,21 @@ class Fleet:
     ) -> "Deferred[dict[str, pb.Response]]":
         """Ask those that serve, or one of them; fires with the answers by their ids."""
         asked = [one for one in self._serving() if only is None or one.id == only]
-        answers = gatherResults([member.ask(question) for member in asked])
+        answers = gatherResults([self._asked(member, question) for member in asked])
         return answers.addCallback(
             lambda got: {str(member.id): one for member, one in zip(asked, got, strict=True)}
         )
 
+    def _asked(self, member: Member, question: pb.Request) -> "Deferred[pb.Response]":
+        """Ask one of them; nobody waits for one that hangs, though it may do later what is said."""
+        answered = member.ask(question)
+        if self._is_hanging(member):
+            member.give_up("it does not answer")
+        return answered
+
     def count(self) -> "Deferred[dict[str, list[bytes]]]":
-        """Ask those that serve for their counters; whoever goes meanwhile is left out."""
-        asked = list(self._serving())
+        """Ask those that serve for their counters; whoever goes or hangs is left out."""
+        asked = [one for one in self._serving() if not self._is_hanging(one)]
         counted = gatherResults([member.count() for member in asked])
         return counted.addCallback(
             lambda got: {
@@ -516,7 +523,7 @@ class Fleet:
         for member in self._every():
             was_hanging = self._is_hanging(member)
             member.ping()
-            seconds = member.unanswered * LOOK_SECONDS
+            seconds = self._silent_seconds(member)
             if hang and seconds >= max(hang, timeout):
                 member.kill(f"it has not answered for {seconds:g} s")
             elif self._is_hanging(member) and not was_hanging:
@@ -527,7 +534,11 @@ class Fleet:
                 member.give_up("it does not answer")
 
     def _is_hanging(self, member: Member) -> bool:
-        return member.unanswered * LOOK_SECONDS > self._policy.timeout
+        return member.unanswered > 1 and self._silent_seconds(member) >= self._policy.timeout
+
+    def _silent_seconds(self, member: Member) -> float:
+        """Return for how long it has owed an answer, at the last look."""
+        return max(0, member.unanswered - 1) * LOOK_SECONDS
 
     # Who they are.
 
