@@ -165,6 +165,9 @@ def test_the_old_main_process_ends_its_workers_when_it_is_told_to(tmp_path: Path
         peer.send(response(b"late"))
         head, body = client.receive_message(SECONDS_MAX)
         assert (status_of(head), body) == (200, b"late")
+        os.kill(old, signal.SIGTERM)
+        # The second one waits for nobody, be he idle or not.
+        assert client.receive_rest() == b""
         place.expect_end(old)
         place.expect_in_charge()
-        wait_until(lambda: len(place.family()) == 4, "the old workers gone")
+        assert len(place.family()) == len(("main", "zygote", "worker", "worker"))

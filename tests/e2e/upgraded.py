@@ -291,7 +291,8 @@ class Loader(threading.Thread):
                 except OSError as error:
                     self.outcomes[f"reset: {error!r}"] += 1
                 except AssertionError as error:
-                    self.outcomes[f"wrong: {error}"] += 1
+                    kind = "cut" if "the end came" in str(error) else "wrong"
+                    self.outcomes[f"{kind}: {error}"] += 1
 
     def stop(self) -> None:
         """Ask nothing more, and be gone."""

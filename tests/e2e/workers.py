@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -135,7 +136,11 @@ class Manned(Generations):
 
     def zygotes(self) -> list[int]:
         """Return the processes that fork workers."""
-        return [pid for pid, one in self.family().items() if one.name == "sozutw: zygote"]
+        return [
+            one.pid
+            for one in self.family().values()
+            if one.name == "sozutw: zygote" and one.state != "Z"
+        ]
 
     def roll(self) -> list[pb.WorkerInfo]:
         """Return what `status` tells of each worker."""
@@ -154,22 +159,19 @@ class Manned(Generations):
         """Return the process of each worker that runs."""
         return {one.id: one.pid for one in self.roll() if one.run_state == pb.RUNNING}
 
+    def wait_for(self, is_true: Callable[[], bool], awaited: str) -> None:
+        """Wait until something is true of the workers."""
+        wait_until(is_true, awaited, PATIENCE, lambda: str(self.roll()))
+
     def wait_for_workers(self) -> dict[int, int]:
         """Wait until all run and none leaves, and return their processes."""
         wanted = [(number, "RUNNING") for number in range(self.count)]
-        wait_until(
-            lambda: self.states() == wanted, "all workers run", PATIENCE, lambda: str(self.roll())
-        )
+        self.wait_for(lambda: self.states() == wanted, "all workers run")
         return self.workers()
 
     def wait_for_another(self, worker: int, pid: int) -> int:
         """Wait until this worker is another process than this one, and return that."""
-        wait_until(
-            lambda: self.workers().get(worker, pid) != pid,
-            f"another worker {worker}",
-            PATIENCE,
-            lambda: str(self.roll()),
-        )
+        self.wait_for(lambda: self.workers().get(worker, pid) != pid, f"another worker {worker}")
         return self.workers()[worker]
 
     @override
@@ -184,10 +186,22 @@ class Manned(Generations):
         assert result.exit_code == 0, result.output
         return result
 
+    @override
+    def stop(self) -> None:
+        # Who is idle keeps his connection for as long as a stop may take.
+        for client in self.clients:
+            client.close()
+        super().stop()
+
     def kill(self, pid: int) -> None:
         """End one process without asking."""
         assert pid in self.family()
         os.kill(pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Wait for all that came to be ours."""
+        for pid in list(self.family()):
+            os.waitpid(pid, 0)
 
     # What is open.
 
