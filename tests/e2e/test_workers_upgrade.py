@@ -1,6 +1,7 @@
 """Workers and main processes are replaced one after the other, and no client suffers from it."""
 
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 
 from sozutw.control.client import Client
 from sozutw.control.proto import command_pb2 as pb
-from tests.e2e.harness import wait_until
 from tests.e2e.live import Download, Held, Upload, WebSocket
 from tests.e2e.stage import SECONDS_MAX, get, response, status_of
 from tests.e2e.upgraded import SLOW, load, wait_for_answers
@@ -98,6 +98,8 @@ def test_what_lasts_ends_well_after_its_worker_was_replaced(tmp_path: Path) -> N
         assert {int(line.split()[1]) for line in leaving} == set(old.values())
         awaited = [line for line in told if " stops: " in line]
         assert len(awaited) == 2
+        assert all(line.endswith(", no deadline") for line in awaited), awaited
+        assert sum(int(re.findall(r"(\d+) tunnel", line)[0]) for line in awaited) == WEBSOCKETS
         assert set(place.workers().values()).isdisjoint(old.values())
         assert place.answer() in "ab"
         place.clients[0].expect_silence(1.2)
