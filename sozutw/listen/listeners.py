@@ -91,6 +91,8 @@ class ListenerService(Service):
         address = listener.listener.address
         assert address not in self.acceptors
         self._accept_on(reserved, listener)
+        if not self.binds:
+            return  # Whoever has bound it has told.
         scheme = listener.scheme.decode()
         _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
 

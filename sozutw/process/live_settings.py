@@ -1,7 +1,7 @@
 """The settings that hold in a process, and those of them that can change while it runs."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Final
 
 from sozutw.config.model import Settings
@@ -41,11 +41,19 @@ class LiveSettings:
         }
 
     @property
-    def current(self) -> Settings:
-        """What holds now: with it another process is as this one."""
-        return replace(
-            self._settings, log_level=self._log_level, max_connections_per_ip=self.places
-        )
+    def of_file(self) -> Settings:
+        """What the file says."""
+        return self._settings
+
+    @property
+    def log_level_turned(self) -> str | None:
+        """The filter that a command has set, if that is another than the file's."""
+        return self._log_level if self._log_level != self._settings.log_level else None
+
+    @property
+    def places_turned(self) -> int | None:
+        """The limit that a command has set, if that is another than the file's."""
+        return self.places if self.places != self._settings.max_connections_per_ip else None
 
     def take(self, new: Settings) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""

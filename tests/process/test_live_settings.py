@@ -20,7 +20,8 @@ def test_what_a_command_changed_is_what_another_process_is_told() -> None:
     here = live(Settings(dials_max=4))
     here.set_log_filter("debug")
     here.set_places(5)
-    assert here.current == Settings(dials_max=4, log_level="debug", max_connections_per_ip=5)
+    assert here.of_file == Settings(dials_max=4)
+    assert (here.log_level_turned, here.places_turned) == ("debug", 5)
 
 
 def test_what_a_command_changed_stays_until_the_file_names_another() -> None:
@@ -28,16 +29,17 @@ def test_what_a_command_changed_stays_until_the_file_names_another() -> None:
     here.set_log_filter("debug")
     here.set_places(5)
     assert here.take(Settings(retry_after=1)) == []
-    assert here.current == Settings(retry_after=1, log_level="debug", max_connections_per_ip=5)
+    assert (here.log_level_turned, here.places_turned) == ("debug", 5)
     assert here.take(Settings(log_level="warn", max_connections_per_ip=6)) == []
-    assert (here.current.log_level, here.places) == ("warn", 6)
+    assert (here.log_level_turned, here.places_turned, here.places) == (None, None, 6)
 
 
 def test_a_filter_that_is_refused_changes_nothing() -> None:
     here = live()
     with pytest.raises(RefusedRequestError, match="twistd's own"):
         here.set_log_filter("no log")
-    assert here.current == Settings()
+    assert here.of_file == Settings()
+    assert here.log_level_turned is None
 
 
 def test_the_number_of_workers_waits_for_a_restart() -> None:

@@ -4,6 +4,8 @@ import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from twisted.application.service import Application, Service
@@ -68,6 +70,7 @@ class Proxy(FakeProxy, Service):
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__(0)
         self.error = error
+        self.succession: Any = SimpleNamespace()
         self.calls = []
 
     def privilegedStartService(self) -> None:

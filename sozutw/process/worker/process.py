@@ -121,7 +121,9 @@ class WorkerProcess:
         )
         begin_logging(observer)
         self._observer = observer
-        self._traffic = traffic = Traffic(settings, self._reactor, told.listeners, tag=tag)
+        self._traffic = traffic = Traffic(
+            settings, self._reactor, told.listeners, tag=tag, tells_limits=False
+        )
         traffic.listeners.hold()
         traffic.listeners.inherited = self._sockets
         traffic.listeners.binds = False

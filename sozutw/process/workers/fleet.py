@@ -51,7 +51,9 @@ class Policy(NamedTuple):
 
     workers: int
     settings: Callable[[], Settings]
-    """Those that hold now."""
+    """Those of the file that holds now."""
+    turned: Callable[[], Sequence[pb.Request]] = tuple
+    """What commands have set otherwise."""
     restarts: bool = True
     timeout: float = 10.0
     """Without an answer for so many seconds a worker counts as not answering."""
@@ -386,6 +388,8 @@ class Fleet:
             processors[slot.id % len(processors)] if processors else None,
             survives=self._policy.survives_main,
         )
+        for question in self._policy.turned():
+            member.ask(question)
         self.forks.fork(theirs).addCallbacks(
             self._has_process, self._not_forked, callbackArgs=(member,), errbackArgs=(member,)
         )

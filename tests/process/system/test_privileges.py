@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sozutw.config.model import Settings
 from sozutw.process.configuration import read_configuration
 from sozutw.process.host import ProcessHost, Source
 from sozutw.process.logs.writers import FileSink, StreamWriter
@@ -106,7 +107,7 @@ def test_a_file_is_refused_with_the_line_of_the_key(
     assert f"{path}:3: user is nobody, and only root may become another" in refused.lines()[-1]
     # A process that runs has become who it is already; who is meant counts for the next start.
     assert read_configuration(str(path), is_running=True).config is not None
-    host = ProcessHost(None, Any, Any, Source(str(path)))  # type: ignore[arg-type]
+    host = ProcessHost(None, Settings(), Any, Source(str(path)))  # type: ignore[arg-type]
     assert host._read(str(path)).config is not None
 
 
