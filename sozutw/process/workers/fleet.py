@@ -6,7 +6,7 @@ replaced by one that can. LIFECYCLE.md beside this file has the states of one wo
 """
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -17,8 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sozutw.config.dump import dump
-from sozutw.config.model import Settings
-from sozutw.config.requests import Request
+from sozutw.config.model import InetAddress, Settings
+from sozutw.config.requests import ActivateListener, Request
 from sozutw.config.state import ConfigView
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.batch import Batch
@@ -201,7 +201,8 @@ class Fleet:
     def committed(self, orders: Sequence[Request]) -> None:
         """Tell all workers of a change that is in force."""
         self._number += 1
-        batch = Batch(self._number, orders, self._sockets.take_fresh(), self._entries.take_fresh())
+        told = _lasting(orders, frozenset(self._sockets.every()))
+        batch = Batch(self._number, told, self._sockets.take_fresh(), self._entries.take_fresh())
         batch.hold()
         for member in self._current():
             member.tell(batch)
@@ -573,6 +574,13 @@ class Fleet:
         waited = {member for settling in self._settling for member in settling.members}
         assert waited <= set(self._every())
         assert all(settling.members for settling in self._settling)
+
+
+def _lasting(orders: Sequence[Request], active: Collection[InetAddress]) -> Iterator[Request]:
+    """Leave out activations that the same change takes back: there is no socket for them."""
+    for order in orders:
+        if not isinstance(order, ActivateListener) or order.address in active:
+            yield order
 
 
 def _adopted_by(reactor: Any) -> Adopt:
