@@ -46,7 +46,8 @@ def show_workers(content: pb.ResponseContent) -> Iterator[str]:
 
 def _awaited(drain: pb.DrainState) -> str:
     counts = drain.idle, drain.exchange, drain.tunnel, drain.closing
-    return Tally(*counts, drain.oldest_seconds).awaited(drain.seconds_left)
+    left = drain.seconds_left if drain.HasField("seconds_left") else None
+    return Tally(*counts, drain.oldest_seconds).awaited(left)
 
 
 @click.command(

@@ -96,8 +96,14 @@ class SessionManager(Service):
         self._emptied.addBoth(lambda _: done.callback(None))
         return done
 
-    def seconds_left(self) -> float:
-        """Return how long a drain may still take; 0 if its time is over, or none is under way."""
+    def seconds_left(self) -> float | None:
+        """
+        Return how long a drain may still take; None: as long as it takes.
+
+        0 if its time is over, or none is under way.
+        """
+        if self.is_draining and self.grace_seconds is None:
+            return None
         grace = self._grace
         if grace is None or not grace.active():
             return 0.0

@@ -26,6 +26,7 @@ from tests.e2e.harness import (
     ReservedPort,
     connect,
     wait_until,
+    with_workers,
 )
 from tests.e2e.live import TIMEOUTS, Crowd
 from tests.e2e.stage import SECONDS_MAX, ScriptedBackend, get, status_of
@@ -71,7 +72,7 @@ class Generations:
                 f'access_logs_target = "file://{self.access_path}"',
                 f'audit_logs_target = "{self.audit_path}"',
                 TIMEOUTS,
-                top,
+                with_workers(top),
                 f'[admin]\naddress = "{self.admin_at}"',
                 f'[[listeners]]\nprotocol = "http"\naddress = "{self.at}"',
                 f'[[listeners]]\nprotocol = "https"\naddress = "{self.tls_at}"\n{served}',
@@ -290,7 +291,8 @@ class Loader(threading.Thread):
                 except OSError as error:
                     self.outcomes[f"reset: {error!r}"] += 1
                 except AssertionError as error:
-                    self.outcomes[f"wrong: {error}"] += 1
+                    kind = "cut" if "the end came" in str(error) else "wrong"
+                    self.outcomes[f"{kind}: {error}"] += 1
 
     def stop(self) -> None:
         """Ask nothing more, and be gone."""

@@ -6,7 +6,7 @@ replaced by one that can. LIFECYCLE.md beside this file has the states of one wo
 """
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -17,8 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sozutw.config.dump import dump
-from sozutw.config.model import Settings
-from sozutw.config.requests import Request
+from sozutw.config.model import InetAddress, Settings
+from sozutw.config.requests import ActivateListener, Request
 from sozutw.config.state import ConfigView
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.batch import Batch
@@ -201,7 +201,8 @@ class Fleet:
     def committed(self, orders: Sequence[Request]) -> None:
         """Tell all workers of a change that is in force."""
         self._number += 1
-        batch = Batch(self._number, orders, self._sockets.take_fresh(), self._entries.take_fresh())
+        told = _lasting(orders, frozenset(self._sockets.every()))
+        batch = Batch(self._number, told, self._sockets.take_fresh(), self._entries.take_fresh())
         batch.hold()
         for member in self._current():
             member.tell(batch)
@@ -260,14 +261,21 @@ class Fleet:
     ) -> "Deferred[dict[str, pb.Response]]":
         """Ask those that serve, or one of them; fires with the answers by their ids."""
         asked = [one for one in self._serving() if only is None or one.id == only]
-        answers = gatherResults([member.ask(question) for member in asked])
+        answers = gatherResults([self._asked(member, question) for member in asked])
         return answers.addCallback(
             lambda got: {str(member.id): one for member, one in zip(asked, got, strict=True)}
         )
 
+    def _asked(self, member: Member, question: pb.Request) -> "Deferred[pb.Response]":
+        """Ask one of them; nobody waits for one that hangs, though it may do later what is said."""
+        answered = member.ask(question)
+        if self._is_hanging(member):
+            member.give_up("it does not answer")
+        return answered
+
     def count(self) -> "Deferred[dict[str, list[bytes]]]":
-        """Ask those that serve for their counters; whoever goes meanwhile is left out."""
-        asked = list(self._serving())
+        """Ask those that serve for their counters; whoever goes or hangs is left out."""
+        asked = [one for one in self._serving() if not self._is_hanging(one)]
         counted = gatherResults([member.count() for member in asked])
         return counted.addCallback(
             lambda got: {
@@ -520,7 +528,7 @@ class Fleet:
         for member in self._every():
             was_hanging = self._is_hanging(member)
             member.ping()
-            seconds = member.unanswered * LOOK_SECONDS
+            seconds = self._silent_seconds(member)
             if hang and seconds >= max(hang, timeout):
                 member.kill(f"it has not answered for {seconds:g} s")
             elif self._is_hanging(member) and not was_hanging:
@@ -531,7 +539,11 @@ class Fleet:
                 member.give_up("it does not answer")
 
     def _is_hanging(self, member: Member) -> bool:
-        return member.unanswered * LOOK_SECONDS > self._policy.timeout
+        return member.unanswered > 1 and self._silent_seconds(member) >= self._policy.timeout
+
+    def _silent_seconds(self, member: Member) -> float:
+        """Return for how long it has owed an answer, at the last look."""
+        return max(0, member.unanswered - 1) * LOOK_SECONDS
 
     # Who they are.
 
@@ -562,6 +574,13 @@ class Fleet:
         waited = {member for settling in self._settling for member in settling.members}
         assert waited <= set(self._every())
         assert all(settling.members for settling in self._settling)
+
+
+def _lasting(orders: Sequence[Request], active: Collection[InetAddress]) -> Iterator[Request]:
+    """Leave out activations that the same change takes back: there is no socket for them."""
+    for order in orders:
+        if not isinstance(order, ActivateListener) or order.address in active:
+            yield order
 
 
 def _adopted_by(reactor: Any) -> Adopt:

@@ -23,6 +23,8 @@ def test_a_name_comes_back(name: SessionName) -> None:
     assert 0 <= number < 2**64
     assert name_of(number) == name
     assert number_from(text_of(number)) == number
+    # As JSON has it.
+    assert number_from(str(number)) == number
 
 
 def test_the_first_worker_has_the_tokens_themselves() -> None:
@@ -47,4 +49,6 @@ def test_what_names_nobody_is_refused(text: str) -> None:
 
 def test_a_token_that_is_too_large_is_refused() -> None:
     with pytest.raises(ValueError, match="so large"):
-        number_from(str(2**40))
+        number_from(str(2**64))
+    with pytest.raises(ValueError, match="so large"):
+        number_from(f"0:0:{2**40}")

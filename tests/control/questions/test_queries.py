@@ -81,7 +81,7 @@ def hosts(told: pb.ListedFrontends) -> tuple[list[str], list[str]]:
 RUNNING = pb.WorkerInfo(id=0, pid=42, run_state=pb.RUNNING)
 
 
-def leaving(worker: int, seconds_left: float, **drain: float) -> pb.WorkerInfo:
+def leaving(worker: int, seconds_left: float | None, **drain: float) -> pb.WorkerInfo:
     whole = {"idle": 0, "exchange": 0, "tunnel": 0, "closing": 0, "oldest_seconds": 0.0} | drain
     state = pb.DrainState(**whole, seconds_left=seconds_left)
     return pb.WorkerInfo(id=worker, pid=43, run_state=pb.STOPPING, drain=state)
@@ -103,6 +103,10 @@ def test_whom_several_wait_for_is_told_together() -> None:
     )
     told = check(status([RUNNING, one, other]), text, "workers")
     assert list(told.vec) == [RUNNING, one, other]
+    endless = leaving(0, None, idle=1, oldest_seconds=12.0)
+    text = "Successfully collected the status of workers: stopping, 4 connections left "
+    text += "(1 idle, 2 in an exchange, 1 closing), the oldest for 12 s, no deadline"
+    check(status([RUNNING, endless, other]), text, "workers")
 
 
 def test_listeners_are_told_by_address_active_or_not() -> None:
