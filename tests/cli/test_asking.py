@@ -36,6 +36,8 @@ REFUSALS = [
     ("Did not find Cluster with address or id 'x'", 1, "sozutw cluster list"),
     ("could not dispatch request: no such thing", 1, None),
     ("0: OK, 1: it is broken", 5, None),
+    ("not every worker has it\nworker 1: it went", 5, None),
+    ("a port such as 1: is not meant", 1, None),
 ]
 
 
