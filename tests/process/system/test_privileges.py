@@ -145,11 +145,13 @@ except PermissionError:
     seen.append("refused")
 lines = open("/proc/self/status").read().splitlines()
 caps = [line.split()[1] for line in lines if line.startswith(("CapPrm", "CapEff", "CapAmb"))]
-print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps]))
+gains = [line.split()[1] for line in lines if line.startswith("NoNewPrivs")]
+print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps, gains]))
 """
     )
     uid, gid = NOBODY.pw_uid, NOBODY.pw_gid
-    uids, gids, groups, seen, caps = told
+    uids, gids, groups, seen, caps, gains = told
+    assert gains == ["1"]
     assert uids == [uid] * 3
     assert gids == [gid] * 3
     assert groups == [gid]
