@@ -80,11 +80,13 @@ def become(account: Account) -> None:
     And no program that is begun from here on may be more than he is (``no_new_privs``), where the
     kernel has that. Raises OSError if he cannot be become.
     """
-    if os.geteuid() == _ROOT:
-        _give_root_up(account)
-    else:
+    if os.geteuid() != _ROOT:
         check_may_become(account)
+        _gain_no_more()
+        return
+    # First, while Python's own files can surely be read; root is given up all the same.
     _gain_no_more()
+    _give_root_up(account)
 
 
 def _give_root_up(account: Account) -> None:
