@@ -177,6 +177,7 @@ def test_what_the_kernel_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(privileges, "_gain_no_more", lambda: None)
     for name in ("initgroups", "setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(os, name, refuse)
     with pytest.raises(OSError, match="cannot become user 65534: Operation not permitted"):
