@@ -83,6 +83,7 @@ class WorkerProcess:
         self._observer: Any = None
         self._survives = False
         self._is_stopping = False
+        self._was_signalled = False
         self._grace_seconds = 0.0
         self._sockets: dict[InetAddress, socket.socket] = {}
         self._entries: dict[InetAddress, int] = {}
@@ -240,10 +241,16 @@ class WorkerProcess:
             self.stop_softly(told.seconds if told.HasField("seconds") else None)
 
     def stop_asked(self) -> None:
-        """Somebody sent a signal: whoever stops the service may tell all of its processes."""
-        if self._is_stopping:
+        """
+        Somebody sent a signal: softly, and at once with the second one.
+
+        Whoever stops the service may tell all of its processes, and what the main process says
+        about the same may be here first: that is no second one.
+        """
+        if self._was_signalled:
             self._stop_now()
         else:
+            self._was_signalled = True
             self.stop_softly(self._grace_seconds)
 
     def stop_softly(self, seconds: float | None) -> None:
