@@ -149,12 +149,8 @@ class Manned(Generations):
 
     def roll(self) -> list[pb.WorkerInfo]:
         """Return what `status` tells of each worker."""
-        result = Asked("-c", str(self.config), is_json=True).call("status")
-        assert result.exit_code in {0, 5}, result.output
-        told = _json(result)["WORKERS"]["vec"]
-        return [
-            pb.WorkerInfo(id=one["id"], pid=one["pid"], run_state=one["run_state"]) for one in told
-        ]
+        with Client(self.socket_path, SECONDS_MAX) as client:
+            return [*client.request(pb.Request(status=pb.Status())).content.workers.vec]
 
     def states(self) -> list[tuple[int, str]]:
         """Return the number of each worker and its state."""
