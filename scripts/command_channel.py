@@ -118,7 +118,9 @@ SERVED = {
     ),
     "explain": Verb("tell what would become of a request, and why", "no URL", "explanation"),
     "list_sessions": Verb("tell the clients that are connected", content="sessions"),
-    "kill_session": Verb("cut a client off, by the number that `list_sessions` tells", "no such session"),
+    "kill_session": Verb(
+        "cut a client off, by the number that `list_sessions` tells", "no such session"
+    ),
     "apply_configuration": Verb(
         "make a file true and tell what that changed; `dry_run`: what it would",
         "the file is wrong",

@@ -10,14 +10,13 @@ import pytest
 
 from tests.e2e.harness import Deadline, Peer, is_refused, wait_until
 from tests.e2e.upgraded import Loader, load, wait_for_answers
-from tests.e2e.workers import Manned
+from tests.e2e.workers import DIED, FINE, Manned
 
 KILLS = int(os.environ.get("SOZUTW_WORKER_KILLS", "6"))
 """In CI a few: a worker that keeps dying is waited for longer and longer."""
 HELD = 12
 GONE_SECONDS = 3.0
 """A second is meant, and this machine may be loaded."""
-DIED = {"reset", "cut"}
 
 
 @pytest.mark.timeout(60 + 12 * KILLS)
@@ -36,7 +35,7 @@ def test_killing_workers_fails_only_what_they_were_doing(tmp_path: Path) -> None
                 held.check(victim)
                 wait_for_answers(loaders, 5)
                 failed = outcomes(loaders) - before
-                assert set(failed) <= {"answered", "told to go", *DIED}, failed
+                assert set(failed) <= FINE | DIED, failed
                 # Each client does one thing at a time.
                 assert sum(failed[kind] for kind in DIED) <= len(loaders), (number, failed)
                 place.wait_for_another(victim, workers[victim])
@@ -97,7 +96,7 @@ def test_a_worker_that_stands_still_is_told_of_and_replaced(tmp_path: Path) -> N
             # Whoever was served by it when it was stopped waited, and saw it die.
             died = sum(n for what, n in loader.outcomes.items() if what.partition(":")[0] in DIED)
             assert died <= 1, (name, loader.outcomes)
-            assert set(outcomes({name: loader})) <= {"answered", "told to go", *DIED}
+            assert set(outcomes({name: loader})) <= FINE | DIED
         assert mine.receive_rest() == b""
         place.ask(other)
         assert place.workers()[1] == workers[1]

@@ -8,18 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from sozutw.control.client import Client
-from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.live import Download, Held, Upload, WebSocket
 from tests.e2e.stage import SECONDS_MAX, get, response, status_of
 from tests.e2e.upgraded import SLOW, load, wait_for_answers
-from tests.e2e.workers import Manned
+from tests.e2e.workers import FINE, Manned, hashes_of
 
 ROLLING = int(os.environ.get("SOZUTW_WORKER_UPGRADES", "20"))
 MAIN = int(os.environ.get("SOZUTW_MAIN_UPGRADES", "3"))
 """In CI a few of the 50 and 10 that are meant, which take a minute and a half."""
 WEBSOCKETS, LONG = 50, 5
-FINE = {"answered", "told to go"}
 
 
 @pytest.mark.timeout(60 + 6 * ROLLING)
@@ -137,14 +134,6 @@ def test_a_new_main_process_has_what_was_ordered_in_all_workers(tmp_path: Path) 
         for worker in (0, 1):
             assert "came with the new main process" in place.upgrade_worker(worker).stdout
         place.stop()
-
-
-def hashes_of(place: Manned) -> dict[str, dict[str, int]]:
-    """Return the hash of each cluster, as every process tells it."""
-    with Client(place.socket_path, SECONDS_MAX) as client:
-        asked = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
-        told = client.request(asked).content.worker_responses.map
-        return {name: dict(one.cluster_hashes.map) for name, one in told.items()}
 
 
 def test_a_worker_that_is_not_there_cannot_be_replaced(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 from click.testing import Result
 from typing_extensions import override
 
+from sozutw.control.client import Client
 from sozutw.control.messages.session_numbers import SessionName, name_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.commanded import Asked
@@ -24,6 +25,10 @@ from tests.e2e.upgraded import QUICK, Generations
 PATIENCE = 3 * DEADLINE_SECONDS
 """For what begins processes, of which a loaded machine may make several at once."""
 
+FINE = {"answered", "told to go"}
+"""What may come of a request; see ``upgraded.Loader``."""
+DIED = {"reset", "cut"}
+"""And if its worker dies."""
 Census = list[tuple[str, bool, list[tuple[str, int]]]]
 """Of each process what it is called, whether nobody waited for it, and what it has open."""
 
@@ -144,12 +149,8 @@ class Manned(Generations):
 
     def roll(self) -> list[pb.WorkerInfo]:
         """Return what `status` tells of each worker."""
-        result = Asked("-c", str(self.config), is_json=True).call("status")
-        assert result.exit_code in {0, 5}, result.output
-        told = _json(result)["WORKERS"]["vec"]
-        return [
-            pb.WorkerInfo(id=one["id"], pid=one["pid"], run_state=one["run_state"]) for one in told
-        ]
+        with Client(self.socket_path, SECONDS_MAX) as client:
+            return [*client.request(pb.Request(status=pb.Status())).content.workers.vec]
 
     def states(self) -> list[tuple[int, str]]:
         """Return the number of each worker and its state."""
@@ -260,7 +261,7 @@ class Manned(Generations):
         """Connect clients until one is in this worker, and return it."""
         for _ in range(tries):
             client = connect(self.port)
-            if self.ask(client) and self.worker_of(client) == worker:
+            if self.worker_of(client) == worker:
                 self.clients.append(client)
                 return client
             client.close()
@@ -278,6 +279,14 @@ class Manned(Generations):
         """Connect a client of TLS."""
         self.clients.append(tls_connect(self.tls_port, trusting(self.authority), host))
         return self.clients[-1]
+
+
+def hashes_of(place: Manned) -> dict[str, dict[str, int]]:
+    """Return the hash of each cluster, as every process tells it."""
+    with Client(place.socket_path, SECONDS_MAX) as client:
+        asked = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
+        told = client.request(asked).content.worker_responses.map
+        return {name: dict(one.cluster_hashes.map) for name, one in told.items()}
 
 
 def _json(result: Result) -> Any:

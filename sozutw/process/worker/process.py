@@ -78,6 +78,7 @@ class WorkerProcess:
         self._answers: Answers | None = None
         self._observer: Any = None
         self._survives = False
+        self._was_signalled = False
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
@@ -214,10 +215,16 @@ class WorkerProcess:
             self.stop_softly(told.seconds if told.HasField("seconds") else None)
 
     def stop_asked(self) -> None:
-        """Somebody sent a signal: whoever stops the service may tell all of its processes."""
-        if self._is_stopping:
+        """
+        Somebody sent a signal: softly, and at once with the second one.
+
+        Whoever stops the service may tell all of its processes, and what the main process says
+        about the same may be here first: that is no second one.
+        """
+        if self._was_signalled:
             self._stop_now()
         else:
+            self._was_signalled = True
             self.stop_softly(self._grace_seconds)
 
     def stop_softly(self, seconds: float | None) -> None:
