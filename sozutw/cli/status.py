@@ -76,7 +76,7 @@ def upgrade(worker: int | None) -> None:
 
     A new process takes over: sockets, what is configured, and the settings of the file as it is
     now. The old one sees its clients out. If that fails, the old one goes on, and the answer says
-    why. A worker cannot be replaced alone yet: everything runs in one process.
+    why. With --worker one worker is replaced, by one of the program as it is now.
     """
     if worker is None:
         request = pb.Request(upgrade_main=pb.UpgradeMain())

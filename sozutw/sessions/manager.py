@@ -96,15 +96,26 @@ class SessionManager(Service):
         self._emptied.addBoth(lambda _: done.callback(None))
         return done
 
+    def drain_within(self, seconds: float) -> None:
+        """Let a drain that is under way be over in so many seconds at most; else nothing."""
+        if self._emptied is None or self._emptied.called:
+            return
+        end = self._clock.seconds() + seconds
+        if self._grace is not None and self._grace.active():
+            if self._grace.getTime() <= end:
+                return
+            self._grace.cancel()
+        self._grace = self._clock.callLater(seconds, self.abort_all)
+
     def seconds_left(self) -> float | None:
         """
         Return how long a drain may still take; None: as long as it takes.
 
         0 if its time is over, or none is under way.
         """
-        if self.is_draining and self.grace_seconds is None:
-            return None
         grace = self._grace
+        if self.is_draining and self.grace_seconds is None and grace is None:
+            return None
         if grace is None or not grace.active():
             return 0.0
         return max(0.0, grace.getTime() - self._clock.seconds())

@@ -245,7 +245,7 @@ def test_a_worker_that_cannot_take_a_change_is_told_of_and_replaced(tmp_path: Pa
         allow_no_more_descriptors(victim)
         place.has_crashed = True
         result = asked.call(f"listener http activate -a {place.idle_at}")
-        assert result.exit_code == 1, result.output
+        assert result.exit_code == 5, result.output
         assert MISSED in result.stderr
         assert "worker 0: " in result.stderr
         assert "worker 1" not in result.stderr

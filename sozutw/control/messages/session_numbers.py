@@ -48,7 +48,7 @@ def number_from(text: str) -> int:
     if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) not in {1, 3}:
         raise ValueError("a session is named by its number, or WORKER:GENERATION:NUMBER")
     numbers = [int(part) for part in parts]
-    worker, generation, token = name_of(*numbers) if len(numbers) == 1 else numbers
+    worker, generation, token = numbers if len(parts) > 1 else name_of(numbers[0])
     limits = (1 << _WORKER_BITS, 1 << _GENERATION_BITS, 1 << _TOKEN_BITS)
     if worker >= limits[0] or generation >= limits[1] or token >= limits[2]:
         raise ValueError("no session has so large a number")

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from sozutw.config.state import RefusedRequestError
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.wire.channel import FrameError, FrameReader, frame
 
@@ -35,6 +36,7 @@ class Channel(Protocol):
     def __init__(
         self, received: Callable[[words.ToWorker], None], lost: Callable[[], None]
     ) -> None:
+        """``received`` may raise ValueError or OSError for a word that cannot be meant."""
         self._received = received
         self._lost = lost
         self._reader = FrameReader(MESSAGE_BYTES_MAX)
@@ -43,6 +45,10 @@ class Channel(Protocol):
     def say(self, **word: Any) -> None:
         """Say one word."""
         self.transport.write(frame(words.FromWorker(**word).SerializeToString()))
+
+    def close(self) -> None:
+        """Say no more: what was said goes out, and then the channel ends."""
+        self.transport.loseConnection()
 
     def fileDescriptorReceived(self, descriptor: int) -> None:  # noqa: N802  # Twisted's name
         """Keep a descriptor for the word that it belongs to, which ends after it."""
@@ -55,10 +61,12 @@ class Channel(Protocol):
         try:
             while (message := self._reader.take()) is not None:
                 self._received(words.ToWorker.FromString(message))
-        except (FrameError, DecodeError):
+        except (FrameError, DecodeError, ValueError, OSError, RefusedRequestError):
             _log.failure("the main process cannot be understood")
             self.transport.abortConnection()
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        while self.descriptors:
+            os.close(self.descriptors.popleft())
         self._lost()

@@ -7,45 +7,36 @@ A worker from its fork to its end: what it is told on its channel, and what it d
 import os
 import signal
 import socket
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from sozutw.config.model import BackendAddress, InetAddress
-from sozutw.config.requests import Request
+from sozutw.config.model import Settings
 from sozutw.config.settings_text import settings_from
-from sozutw.config.state import RefusedRequestError
-from sozutw.control.events import EventWitness, event_message
-from sozutw.control.messages.addresses import address_of
-from sozutw.control.messages.translate import request_of
-from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.events import EventWitness
 from sozutw.control.proto import worker_pb2 as words
-from sozutw.control.replies import failure
-from sozutw.control.slowly import Slowly
-from sozutw.listen.sockets import adopt
-from sozutw.metrics.transfer import chunks_of
-from sozutw.process.counts import as_json
 from sozutw.process.live_settings import LiveSettings
-from sozutw.process.logs.log import begin_logging, make_observer, set_log_filter
+from sozutw.process.logs.log import LineObserver, begin_logging, make_observer, set_log_filter
 from sozutw.process.run import calm_collector, choose_reactor
 from sozutw.process.system.titles import set_title
 from sozutw.process.traffic import Traffic
+from sozutw.process.worker.answers import Answers
 from sozutw.process.worker.channel import Channel
+from sozutw.process.worker.events import ToMain
+from sozutw.process.worker.taking import Taking
 from sozutw.process.workers.member import CHANNEL_VERSION
 from sozutw.process.zygote.blanks import Blanks
 
-ANSWER_BYTES_MAX: Final = 30 * 1024 * 1024
-"""What ``process.workers.link`` takes."""
 EX_CONFIGURATION: Final = 5
 """The exit status of a worker that could not take the configuration."""
 LAST_SECONDS: Final = 0.5
 """How long it may take to write its last lines when the main process is gone."""
+
+_ALWAYS_HEARD: Final = frozenset({"beginning", "stop", "ping"})
+"""What makes sense to a worker that could not begin, or has not yet."""
 
 _log = Logger()
 
@@ -76,20 +67,22 @@ class WorkerProcess:
         self._blanks = blanks
         self.channel = Channel(self._received, self._main_lost)
         self.status = 0
+        """With which its process ends."""
+        self.begin_log: Callable[[Any, Settings, str], Any] = _begin_log
+        """Writes the log from then on as the settings say; returns its observer."""
+        self._why = "it was told to do something before it was told who it is"
+        """Why it cannot take orders, as long as it has no traffic."""
         self._traffic: Traffic | None = None
+        self._taking: Taking | None = None
         self._live: LiveSettings | None = None
-        self._desk: Any = None
-        self._slowly = Slowly(reactor)
+        self._answers: Answers | None = None
         self._observer: Any = None
         self._survives = False
+        self._grace_seconds = 0.0
+        self._is_serving = False
+        """Whether it has the configuration, and its traffic has begun."""
         self._is_stopping = False
         self._was_signalled = False
-        self._grace_seconds = 0.0
-        self._sockets: dict[InetAddress, socket.socket] = {}
-        self._entries: dict[InetAddress, int] = {}
-        self._parts: list[pb.Request] = []
-        self._changes: deque[tuple[int, list[pb.Request]]] = deque()
-        self._is_applying = False
         self._is_ended = False
 
     def _received(self, word: words.ToWorker) -> None:
@@ -97,89 +90,78 @@ class WorkerProcess:
         hear = self._HEARD.get(kind)
         if hear is None:
             _log.warn("a word of the main process is not known here")
-        else:
+        elif self._traffic is not None or kind in _ALWAYS_HEARD:
             hear(self, getattr(word, kind))
+        elif kind == "orders" and word.orders.is_last:
+            self._applied(word.orders.number, self._why)
 
     # It begins.
 
     def _begin(self, told: words.Beginning) -> None:
         self.channel.say(begun=words.Begun(version=CHANNEL_VERSION, pid=os.getpid()))
         if told.version != CHANNEL_VERSION:
-            return  # The main process ends this one when it has read that.
-        settings = settings_from(told.settings)
+            self._why = f"it speaks version {CHANNEL_VERSION}, and was told of {told.version}"
+            return
+        try:
+            self._become(told, settings_from(told.settings))
+        except (OSError, ValueError) as error:
+            self._why = f"it cannot begin: {error}"
+            _log.failure("this worker cannot begin")
+
+    def _become(self, told: words.Beginning, settings: Settings) -> None:
         tag = f"WRK-{told.id:02}"
         set_title(f"sozutw: worker {told.id}")
-        if told.HasField("processor"):
-            os.sched_setaffinity(0, {told.processor})
         self._survives = told.survives_main
         self._grace_seconds = settings.graceful_shutdown_timeout
-        observer = make_observer(
-            self._reactor,
-            settings.log_target,
-            settings.log_level,
-            tag=tag,
-            is_colored=settings.log_colored,
-        )
-        begin_logging(observer)
-        self._observer = observer
-        self._traffic = traffic = Traffic(
-            settings, self._reactor, told.listeners, tag=tag, tells_limits=False
-        )
+        self._observer = self.begin_log(self._reactor, settings, tag)
+        if told.HasField("processor"):
+            _stay_on(told.processor)
+        traffic = Traffic(settings, self._reactor, told.listeners, tag=tag, tells_limits=False)
         traffic.listeners.hold()
-        traffic.listeners.inherited = self._sockets
         traffic.listeners.binds = False
-        traffic.certificates.blank_for = self._blank_for
-        traffic.watch_with(EventWitness(_ToMain(self.channel)))
+        self._taking = Taking(
+            traffic.applier,
+            traffic.listeners,
+            self._blanks,
+            self.channel.descriptors,
+            self._applied,
+        )
+        traffic.certificates.blank_for = self._taking.blank_for
+        traffic.watch_with(EventWitness(ToMain(self.channel)))
         self._live = LiveSettings(settings, traffic.knobs)
-        self._live.set_filter = partial(set_log_filter, observer)
-        self._desk = traffic.make_desk(self._live.set_log_filter, lambda: self._is_stopping)
-
-    def _blank_for(self, address: InetAddress) -> Any:
-        number = self._entries.pop(address, None)
-        return None if number is None else self._blanks.take(number)
+        self._live.set_filter = partial(set_log_filter, self._observer)
+        desk = traffic.make_desk(self._live.set_log_filter, lambda: self._is_stopping)
+        self._answers = Answers(self.channel, traffic, desk, self._reactor)
+        self._traffic = traffic
 
     # What is configured.
 
     def _take_orders(self, told: words.Orders) -> None:
-        for message in told.sockets:
-            address = address_of(message)
-            self._sockets[address] = adopt(self.channel.descriptors.popleft())
-        for blank in told.blanks:
-            self._entries[address_of(blank.address)] = blank.number
-        self._parts += told.orders
-        if told.is_last:
-            parts, self._parts = self._parts, []
-            self._changes.append((told.number, parts))
-            self._apply_next()
+        assert self._taking is not None
+        self._taking.take(told)
 
-    def _apply_next(self) -> None:
-        if self._is_applying or not self._changes:
-            return
-        assert self._traffic is not None
-        self._is_applying = True
-        number, parts = self._changes.popleft()
-        applied = self._traffic.applier.apply_slowly(_orders(parts))
-        applied.addCallbacks(
-            lambda _: self._applied(None, number), lambda why: self._applied(_why_not(why), number)
-        )
-
-    def _applied(self, error: str | None, number: int) -> None:
-        self._is_applying = False
-        assert self._traffic is not None
-        # What was activated and taken away again within one change.
-        self._traffic.close_unused()
-        self._entries.clear()
+    def _applied(self, number: int, error: str | None) -> None:
+        if error is None and not self._is_serving:
+            error = self._start()
         self.channel.say(applied=words.Applied(number=number, error=error))
-        if error is not None:
-            _log.error("a change cannot be applied here: {error}", error=error)
-            if not self._traffic.worker.sessions.running:
-                self.status = EX_CONFIGURATION
-                self._end()
-                return
-        elif not self._traffic.worker.sessions.running:
+        if not self._is_serving:
+            self.status = EX_CONFIGURATION
+            self._is_stopping = True
+            # The main process is to hear why; then the channel ends, and this one with it.
+            self.channel.close()
+
+    def _start(self) -> str | None:
+        """Begin with what is configured; return why it cannot be."""
+        assert self._traffic is not None
+        if self._is_stopping:
+            return "it is stopping"
+        try:
             self._traffic.start()
-            self._reactor.callLater(0, calm_collector)
-        self._apply_next()
+        except OSError as error:
+            return f"the access log cannot be opened: {error}"
+        self._is_serving = True
+        self._reactor.callLater(0, calm_collector)
+        return None
 
     # What it is told to do.
 
@@ -188,13 +170,8 @@ class WorkerProcess:
         self._traffic.listeners.let_in()
 
     def _answer(self, question: words.Question) -> None:
-        answered: Deferred[pb.Response] = self._desk.answer(question.content)
-        answered.addCallback(self._tell_answer, question.id)
-
-    def _tell_answer(self, response: pb.Response, number: int) -> None:
-        if response.ByteSize() > ANSWER_BYTES_MAX:
-            response = failure(f"the answer is too long: {response.ByteSize()} bytes")
-        self.channel.say(answer=words.Answer(id=number, response=response))
+        assert self._answers is not None
+        self._answers.answer(question)
 
     def _clear_counters(self, _word: bool) -> None:
         assert self._traffic is not None
@@ -202,20 +179,15 @@ class WorkerProcess:
 
     def _take_settings(self, text: str) -> None:
         assert self._live is not None
-        self._live.take(settings_from(text))
+        try:
+            self._live.take(settings_from(text))
+        except ValueError as error:
+            # Of a newer main process, perhaps; no client here is to suffer for it.
+            _log.error("settings are not taken: {error}", error=error)
 
     def _tell_counters(self, number: int) -> None:
-        def steps() -> Generator[None, None, None]:
-            assert self._traffic is not None
-            reports = yield from self._traffic.counts.gather()
-            for piece in chunks_of(reports):
-                self.channel.say(counters=words.Counters(id=number, piece=piece))
-                yield
-            self.channel.say(counters=words.Counters(id=number, piece=b""))
-
-        self._slowly.run(steps()).addErrback(
-            lambda fault: _log.failure("the counters could not be told", failure=fault)
-        )
+        assert self._answers is not None
+        self._answers.count(number)
 
     def _pong(self, _word: bool) -> None:
         sessions = 0 if self._traffic is None else self._traffic.count_connections()
@@ -223,14 +195,16 @@ class WorkerProcess:
 
     def _reopen_logs(self, _word: bool) -> None:
         assert self._traffic is not None
-        self._observer.writer.reopen()
+        try:
+            self._observer.writer.reopen()
+        except OSError as error:
+            _log.error("the log goes on as it was; it cannot be reopened: {error}", error=error)
         self._traffic.reopen_logs()
 
     def report_counters(self) -> None:
         """Write all counters of this worker to descriptor 1, as one line of JSON."""
-        if self._traffic is not None:
-            counted = self._slowly.run(self._traffic.counts.gather())
-            counted.addCallback(lambda all_: os.write(1, as_json(all_).encode() + b"\n"))
+        if self._answers is not None:
+            self._answers.write_counters()
 
     # It ends.
 
@@ -254,11 +228,13 @@ class WorkerProcess:
             self.stop_softly(self._grace_seconds)
 
     def stop_softly(self, seconds: float | None) -> None:
-        """Accept nobody, and end with the last client, or after so many seconds."""
+        """Accept nobody, and end with the last client, or after so many seconds from now."""
         if self._is_stopping:
+            if seconds is not None and self._traffic is not None:
+                self._traffic.worker.sessions.drain_within(seconds)
             return
         self._is_stopping = True
-        if self._traffic is None:
+        if self._traffic is None or not self._is_serving:
             self._end()
             return
         self._traffic.worker.sessions.grace_seconds = seconds
@@ -270,12 +246,16 @@ class WorkerProcess:
             self._traffic.stop_now()
 
     def _main_lost(self) -> None:
-        if self._is_ended or self._survives:
-            if not self._is_ended:
-                _log.warn("the main process is gone; serving on (worker_survive_main)")
+        if self._is_ended:
+            return
+        if self._survives and not self._is_stopping:
+            _log.warn("the main process is gone; serving on (worker_survive_main)")
             return
         if not self._is_stopping:
             _log.error("the main process is gone")
+        if not self._is_serving:
+            self._end()
+            return
         self._stop_now()
         # Whatever still waits: a log that nobody reads, for one.
         self._reactor.callLater(LAST_SECONDS, self._end)
@@ -283,6 +263,8 @@ class WorkerProcess:
     def _end(self) -> None:
         if not self._is_ended:
             self._is_ended = True
+            if self._taking is not None:
+                self._taking.close()
             self._reactor.stop()
 
     _HEARD: Final[dict[str, Callable[["WorkerProcess", Any], None]]] = {
@@ -299,32 +281,24 @@ class WorkerProcess:
     }
 
 
-def _orders(parts: list[pb.Request]) -> Iterator[Request | RefusedRequestError]:
-    """Read orders one by one, as they are applied."""
-    for part in parts:
-        yield request_of(part)
+def _begin_log(reactor: Any, settings: Settings, tag: str) -> LineObserver:
+    observer = make_observer(
+        reactor,
+        settings.log_target,
+        settings.log_level,
+        tag=tag,
+        is_colored=settings.log_colored,
+    )
+    begin_logging(observer)
+    return observer
 
 
-def _why_not(fault: Failure) -> str:
-    if not fault.check(RefusedRequestError, OSError):
-        _log.failure("a change could not be applied", failure=fault)
-    return fault.getErrorMessage()
-
-
-class _ToMain:
-    """Tells the main process what its subscribers want to hear; a ``control.events.Publisher``."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def publish(
-        self,
-        kind: pb.EventKind,
-        *,
-        cluster_id: str | None = None,
-        backend_id: str | None = None,
-        address: BackendAddress | None = None,
-    ) -> None:
-        """Tell of it; what is None is not part of it."""
-        event = event_message(kind, cluster_id=cluster_id, backend_id=backend_id, address=address)
-        self._channel.say(event=event)
+def _stay_on(processor: int) -> None:
+    try:
+        os.sched_setaffinity(0, {processor})
+    except OSError as error:
+        _log.warn(
+            "this worker runs on any processor, and not on {one}: {error}",
+            one=processor,
+            error=error.strerror,
+        )

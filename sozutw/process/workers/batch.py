@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import Request
@@ -20,6 +20,15 @@ Blanks = Mapping[InetAddress, int]
 """Which blank context the listener at an address begins with; see ``process.zygote.blanks``."""
 
 
+class Piece(NamedTuple):
+    """A message, and what goes with it."""
+
+    message: bytes
+    sockets: list[socket.socket]
+    """They go before it."""
+    is_last: bool
+
+
 class Batch:
     """
     Some orders, with the sockets of the listeners among them; made into messages once, for all.
@@ -34,15 +43,22 @@ class Batch:
         sockets: Mapping[InetAddress, socket.socket],
         blanks: Blanks,
     ) -> None:
+        """Raise OSError if there are no descriptors left for the sockets."""
         self.number = number
         """The change that it is, or (the whole configuration) the last that is in it."""
         self._orders = iter(orders)
-        self._sockets = {address: sock.dup() for address, sock in sockets.items()}
+        self._sockets: dict[InetAddress, socket.socket] = {}
+        try:
+            for address, sock in sockets.items():
+                self._sockets[address] = sock.dup()
+        except OSError:
+            self._close()
+            raise
         self._unnamed = list(self._sockets)
         self._blanks = blanks
-        self._pieces: list[tuple[bytes, list[socket.socket]]] = []
-        self._is_whole = False
+        self._pieces: list[Piece] = []
         self._holders = 0
+        self._is_over = False
 
     @property
     def is_held(self) -> bool:
@@ -51,6 +67,7 @@ class Batch:
 
     def hold(self) -> None:
         """Somebody is going to send it."""
+        assert not self._is_over
         self._holders += 1
 
     def let_go(self) -> None:
@@ -58,17 +75,23 @@ class Batch:
         self._holders -= 1
         assert self._holders >= 0
         if self._holders == 0:
-            for sock in self._sockets.values():
-                sock.close()
+            self._is_over = True
             self._pieces.clear()
+            self._close()
 
-    def piece(self, index: int) -> tuple[bytes, list[socket.socket]] | None:
-        """Return a message and the sockets that go before it; None after the last."""
-        if index == len(self._pieces) and not self._is_whole:
+    def _close(self) -> None:
+        for sock in self._sockets.values():
+            sock.close()
+
+    def piece(self, index: int) -> Piece:
+        """Return a piece; those before it were asked for, and none of them was the last."""
+        assert self.is_held
+        if index == len(self._pieces):
             self._pieces.append(self._next())
-        return self._pieces[index] if index < len(self._pieces) else None
+        return self._pieces[index]
 
-    def _next(self) -> tuple[bytes, list[socket.socket]]:
+    def _next(self) -> Piece:
+        assert not self._pieces or not self._pieces[-1].is_last
         orders = words.Orders(number=self.number, is_last=False)
         if not self._pieces:
             for address, number in self._blanks.items():
@@ -83,6 +106,7 @@ class Batch:
             if len(orders.orders) == ORDERS_MAX or size >= BYTES_MAX:
                 break
         else:
-            self._is_whole = orders.is_last = not self._unnamed
+            orders.is_last = not self._unnamed
         sockets = [self._sockets[address] for address in named]
-        return words.ToWorker(orders=orders).SerializeToString(), sockets
+        message_bytes = words.ToWorker(orders=orders).SerializeToString()
+        return Piece(message_bytes, sockets, orders.is_last)

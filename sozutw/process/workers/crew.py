@@ -9,8 +9,9 @@ from sozutw.config.model import Settings
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.host import Host
 from sozutw.control.proto import command_pb2 as pb
-from sozutw.process.workers.fleet import CannotReplaceError, Fleet
+from sozutw.process.workers.fleet import Fleet
 from sozutw.process.workers.forks import CannotForkError, ZygoteForks
+from sozutw.process.workers.policy import CannotReplaceError
 
 
 class FleetCrew:

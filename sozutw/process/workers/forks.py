@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Generator
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from sozutw.process.system.program import program_identity
@@ -29,7 +29,8 @@ class _Zygote:
         self.nursery = nursery
         self.identity = identity
         self.workers: set[int] = set()
-        self.is_lost = False
+        self.asked = 0
+        """Forks that it was asked for and has not answered yet."""
 
 
 class ZygoteForks:
@@ -41,12 +42,14 @@ class ZygoteForks:
         """Whether workers live on when this process has gone."""
         self.ended: Callable[[int, int], None] = lambda _pid, _status: None
         self._newest: _Zygote | None = None
-        self._starting: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
         self._every: list[_Zygote] = []
+        self._is_over = False
 
     def start(self) -> "Deferred[None]":
         """Have a zygote of the program as it is now; fails with CannotForkError."""
+        if self._is_over:
+            return fail(CannotForkError("the process is stopping"))
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:
@@ -67,11 +70,13 @@ class ZygoteForks:
         self._every.append(zygote)
         try:
             yield zygote.nursery.start()
-        except NurseryError:
-            self._every.remove(zygote)
+            if self._survive:
+                zygote.nursery.survive()
+        except (NurseryError, OSError):
+            self._let_go(zygote)
             raise
-        if self._survive:
-            zygote.nursery.survive()
+        if self._is_over:
+            raise NurseryError("the process is stopping")
         return zygote
 
     def _started(self, zygote: _Zygote) -> None:
@@ -98,6 +103,7 @@ class ZygoteForks:
     def fork(self, channel: socket.socket) -> Generator["Deferred[Any]", Any, int]:
         """Begin a worker with this channel, and fire with its process id; the channel is closed."""
         if self._newest is None:
+            # None was started yet, or it is lost.
             try:
                 yield self.start()
             except CannotForkError:
@@ -105,15 +111,21 @@ class ZygoteForks:
                 raise
         zygote = self._newest
         assert zygote is not None
+        zygote.asked += 1
         try:
             pid: int = yield zygote.nursery.fork(channel)
+            zygote.workers.add(pid)
         except NurseryError as error:
             raise CannotForkError(str(error)) from None
-        zygote.workers.add(pid)
+        finally:
+            zygote.asked -= 1
+            if zygote is not self._newest:
+                self._let_go(zygote)
         return pid
 
     def stop(self) -> "Deferred[None]":
-        """End all zygotes, and what is left of their workers."""
+        """End all zygotes, and what is left of their workers; there are none any more."""
+        self._is_over = True
         stopped = [zygote.nursery.stop() for zygote in self._every]
         self._newest = None
         return gatherResults(stopped).addCallback(lambda _: None)
@@ -126,7 +138,7 @@ class ZygoteForks:
 
     def _let_go(self, zygote: _Zygote) -> None:
         """End an older zygote when its last worker has ended."""
-        if not zygote.workers and zygote in self._every:
+        if not zygote.workers and not zygote.asked and zygote in self._every:
             self._every.remove(zygote)
             zygote.nursery.stop()
 
@@ -134,6 +146,7 @@ class ZygoteForks:
         _log.error(
             "the zygote is lost: {why}; its workers live on, and the next has another", why=why
         )
-        self._every.remove(zygote)
+        if zygote in self._every:
+            self._every.remove(zygote)
         if zygote is self._newest:
             self._newest = None

@@ -4,10 +4,7 @@ One worker process: what it was told, what it has answered, and how far its life
 LIFECYCLE.md beside this file has the states. It must not know the other workers.
 """
 
-import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -19,7 +16,9 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.control.replies import failure
 from sozutw.process.workers.batch import Batch
+from sozutw.process.workers.handle import Handle
 from sozutw.process.workers.link import Link
+from sozutw.process.workers.questions import Questions
 
 CHANNEL_VERSION: Final = 1
 """Of the words between the main process and its workers."""
@@ -38,8 +37,12 @@ class Stage(Enum):
     GONE = "gone"
 
 
+_TOLD: Final = frozenset({Stage.LOADING, Stage.LOADED, Stage.SERVING})
+"""Who hears of changes."""
+
+
 class Overseer(Protocol):
-    """Who looks after the workers."""
+    """Who looks after a worker."""
 
     def loaded(self, member: "Member") -> None:
         """It has the configuration, and waits for the word to serve."""
@@ -51,50 +54,34 @@ class Overseer(Protocol):
         """Something happened there that subscribers are told of."""
 
     def lost(self, member: "Member", why: str) -> None:
-        """It has gone, for whatever reason."""
-
-
-class Handle:
-    """A process that is not our child, and the one thing done to it."""
-
-    def __init__(self, pid: int) -> None:
-        self._pidfd = os.pidfd_open(pid)
-
-    def kill(self) -> None:
-        """End it at once; nothing if it has ended."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of it."""
-        os.close(self._pidfd)
+        """It has gone, for whatever reason; never called out of a call of ours."""
 
 
 class Member:
     """A worker, from the wish to have one to its end."""
 
-    def __init__(
-        self, worker_id: int, generation: int, overseer: Overseer, reactor: Any, begun_at: float
-    ) -> None:
+    def __init__(self, worker_id: int, generation: int, overseer: Overseer, reactor: Any) -> None:
         self.id = worker_id
         self.generation = generation
         """How many of its id there were before."""
         self.stage = Stage.LOADING
-        self.pid = 0
         self.sessions = 0
         """How many clients it had when it last told."""
-        self.begun_at = begun_at
-        self.applied = 0
-        """The number of the last change that it has."""
+        self.begun_at: float = reactor.seconds()
+        self.confirmed = 0
+        """The number of the last change of which it has told what came."""
+        self.diverged: str | None = None
+        """Why it has another configuration than it should, if it has."""
         self.unanswered = 0
-        """How many looks ago it was asked whether it lives."""
-        self.link = Link(reactor, self._received, self._lost)
+        """How many looks there were since the one that it has not answered."""
+        self.link = Link(reactor, self)
         self._overseer = overseer
-        self._handle: Handle | None = None
+        self._process = Handle(reactor)
+        self._settings: Settings | None = None
         self._unconfirmed: dict[int, Batch] = {}
-        self._asked: dict[int, Deferred[pb.Response]] = {}
-        self._counting: dict[int, tuple[list[bytes], Deferred[list[bytes]]]] = {}
-        self._questions = 0
+        self._questions = Questions()
+        self._is_asked = False
+        """Whether it lives."""
 
     @property
     def is_serving(self) -> bool:
@@ -106,15 +93,35 @@ class Member:
         """What logs call it."""
         return f"worker {self.id}"
 
-    # What it is told.
+    @property
+    def pid(self) -> int:
+        """The number of its process; 0 until there is one."""
+        return self._process.pid
+
+    # Its process.
 
     def has_process(self, pid: int) -> None:
-        """Its process is there."""
-        self.pid = pid
+        """Its process is there; if nobody wants it any more, it ends."""
         try:
-            self._handle = Handle(pid)
-        except ProcessLookupError:
-            return  # It has ended already; its channel tells so.
+            self._process.begun(pid)
+        except OSError as error:
+            self.link.cut(f"its process cannot be held: {error.strerror}")
+
+    def has_ended(self) -> None:
+        """Its process has ended; its channel has told so, or is about to."""
+        self._process.ended()
+
+    def kill(self, why: str) -> None:
+        """End its process at once."""
+        self._process.kill()
+        self.link.cut(why)
+
+    def ends_because(self, why: str) -> None:
+        """It has told why it cannot go on, and is about to end."""
+        self.stage, self.link.why = Stage.LEAVING, why
+        self._process.see_out()
+
+    # What it is told.
 
     def begin(
         self,
@@ -135,12 +142,13 @@ class Member:
             survives_main=survives,
             listeners=listeners,
         )
+        self._settings = settings
         self.link.say(words.ToWorker(beginning=beginning))
         self.tell(configuration)
 
     def tell(self, batch: Batch) -> None:
         """Tell it of a change; one that leaves needs none."""
-        if self.stage in {Stage.LOADING, Stage.LOADED, Stage.SERVING}:
+        if self.stage in _TOLD:
             batch.hold()
             self._unconfirmed[batch.number] = batch
             self.link.send(batch)
@@ -153,18 +161,33 @@ class Member:
 
     def leave(self, *, is_hard: bool, seconds: float | None) -> None:
         """Let it end: with its last client, or after so many seconds, or at once."""
+        if self.stage is Stage.GONE:
+            return
         self.stage = Stage.LEAVING
         stopping = words.Stopping(is_hard=is_hard, seconds=seconds)
         self.link.say(words.ToWorker(stop=stopping))
+
+    def take_settings(self, settings: Settings) -> None:
+        """Let settings hold there too, as far as they can, if it was told others."""
+        if settings != self._settings:
+            self._settings = settings
+            self.link.say(words.ToWorker(settings=settings_text(settings)))
+
+    def reopen_logs(self) -> None:
+        """Let it go on with its logs in files that may be new."""
+        self.link.say(words.ToWorker(reopen_logs=True))
+
+    def clear_counters(self) -> None:
+        """Let it begin its counters anew."""
+        self.link.say(words.ToWorker(clear=True))
+
+    # What it is asked.
 
     def ask(self, question: pb.Request) -> "Deferred[pb.Response]":
         """Ask something; if it goes before it has answered, the answer is a FAILURE."""
         if self.stage is Stage.GONE:
             return succeed(failure("it has gone"))
-        self._questions += 1
-        number = self._questions
-        answered: Deferred[pb.Response] = Deferred()
-        self._asked[number] = answered
+        number, answered = self._questions.ask()
         self.link.say(words.ToWorker(question=words.Question(id=number, content=question)))
         return answered
 
@@ -172,55 +195,36 @@ class Member:
         """Ask for its counters, in pieces; none if it goes before it has told them."""
         if self.stage is Stage.GONE:
             return succeed([])
-        self._questions += 1
-        counted: Deferred[list[bytes]] = Deferred()
-        self._counting[self._questions] = [], counted
-        self.link.say(words.ToWorker(counters=self._questions))
+        number, counted = self._questions.count()
+        self.link.say(words.ToWorker(counters=number))
         return counted
-
-    def ping(self) -> None:
-        """Ask whether it lives; one who has not answered yet is not asked again."""
-        if self.unanswered == 0:
-            self.link.say(words.ToWorker(ping=True))
-        self.unanswered += 1
-
-    def take_settings(self, settings: Settings) -> None:
-        """Let other settings hold there too, as far as they can."""
-        if self.stage is not Stage.GONE:
-            self.link.say(words.ToWorker(settings=settings_text(settings)))
-
-    def reopen_logs(self) -> None:
-        """Let it go on with its logs in files that may be new."""
-        if self.stage is not Stage.GONE:
-            self.link.say(words.ToWorker(reopen_logs=True))
-
-    def kill(self, why: str) -> None:
-        """End its process at once."""
-        if self._handle is not None:
-            self._handle.kill()
-        self.link.cut(why)
-
-    def clear_counters(self) -> None:
-        """Let it begin its counters anew."""
-        self.link.say(words.ToWorker(clear=True))
 
     def give_up(self, why: str) -> None:
         """Wait for no answer any more."""
-        asked, self._asked = self._asked, {}
-        counting, self._counting = self._counting, {}
-        for answered in asked.values():
-            answered.callback(failure(why))
-        for _, counted in counting.values():
-            counted.callback([])
+        self._questions.give_up(why)
 
-    # What it says.
+    def look(self) -> None:
+        """A second has gone by: ask whether it lives, unless it has not answered that yet."""
+        self._questions.looked()
+        if self._is_asked:
+            self.unanswered += 1
+        elif self.pid:  # Before that nobody is there who could answer.
+            self._is_asked = True
+            self.link.say(words.ToWorker(ping=True))
 
-    def _received(self, word: words.FromWorker) -> None:
-        self.unanswered = 0
+    # What it says; ``link.LinkEnd``.
+
+    def received(self, word: words.FromWorker) -> None:
+        """It has said something; so it lives."""
+        self._is_asked, self.unanswered = False, 0
         kind = word.WhichOneof("word")
         hear = self._HEARD.get(kind or "")
         if hear is not None:
             hear(self, getattr(word, kind))
+
+    def has_taken(self) -> None:
+        """It was too slow for what it is told, and has read all of that since."""
+        self.unanswered = 0  # It reads, and comes to what it is asked in time.
 
     def _hear_begun(self, begun: words.Begun) -> None:
         if begun.version != CHANNEL_VERSION:
@@ -230,23 +234,21 @@ class Member:
             )
 
     def _hear_applied(self, applied: words.Applied) -> None:
-        batch = self._unconfirmed.pop(applied.number, None)
-        if batch is None:
-            self.kill(f"it tells of a change {applied.number} that it was not told of")
+        number = applied.number
+        batch = self._unconfirmed.get(number)
+        if batch is None or number != min(self._unconfirmed) or self.link.is_sending(batch):
+            self.kill(f"it tells of a change {number} that it was not told of")
             return
+        del self._unconfirmed[number]
         batch.let_go()
+        self.confirmed = number
         error = applied.error if applied.HasField("error") else None
-        if error is None:
-            self.applied = applied.number
-            if self.stage is Stage.LOADING:
-                self.stage = Stage.LOADED
-                self._overseer.loaded(self)
-        self._overseer.applied(self, applied.number, error)
-
-    def _hear_answer(self, answer: words.Answer) -> None:
-        answered = self._asked.pop(answer.id, None)
-        if answered is not None:
-            answered.callback(answer.response)
+        if error is not None:
+            self.diverged = self.diverged or error
+        elif self.stage is Stage.LOADING:
+            self.stage = Stage.LOADED
+            self._overseer.loaded(self)
+        self._overseer.applied(self, number, error)
 
     def _hear_event(self, event: pb.Event) -> None:
         self._overseer.happened_in(self, event)
@@ -254,32 +256,26 @@ class Member:
     def _hear_pong(self, pong: words.Pong) -> None:
         self.sessions = pong.sessions
 
-    def _hear_counters(self, counters: words.Counters) -> None:
-        entry = self._counting.get(counters.id)
-        if entry is None:
-            return
-        pieces, counted = entry
-        if counters.piece:
-            pieces.append(counters.piece)
-            return
-        del self._counting[counters.id]
-        counted.callback(pieces)
+    def _hear_answer(self, answer: words.Answer) -> None:
+        self._questions.answered(answer)
 
-    def _lost(self, why: str) -> None:
-        if self.stage is Stage.GONE:
-            return
+    def _hear_counters(self, counters: words.Counters) -> None:
+        self._questions.told(counters)
+
+    def lost(self, why: str) -> None:
+        """It says no more, and hears no more."""
         self.stage, before = Stage.GONE, self.stage
-        if self._handle is not None:
-            if before is not Stage.LEAVING:
-                # Its channel may have closed, and the process not have noticed.
-                self._handle.kill()
-            self._handle.close()
-            self._handle = None
+        if before is Stage.LEAVING:
+            self._process.see_out()
+        else:
+            # Its channel may have closed, and the process not have noticed.
+            self._process.drop()
         for batch in self._unconfirmed.values():
             batch.let_go()
         self._unconfirmed.clear()
-        self.give_up(f"it went before it had answered: {why}")
         self._overseer.lost(self, why)
+        # Last: whoever waits may do anything then.
+        self.give_up(f"it went before it had answered: {why}")
 
     _HEARD: Final[dict[str, Callable[["Member", Any], None]]] = {
         "begun": _hear_begun,

@@ -35,9 +35,10 @@ from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
-from sozutw.process.workers.fleet import Fleet, Policy
-from sozutw.process.workers.forks import ZygoteForks
+from sozutw.process.workers.fleet import Fleet
+from sozutw.process.workers.forks import CannotForkError, ZygoteForks
 from sozutw.process.workers.member import Member
+from sozutw.process.workers.policy import Policy
 from sozutw.process.workers.sockets import MainSockets
 
 _log = Logger()
@@ -170,6 +171,9 @@ class WorkersTraffic:
             self._is_begun = True
             yield self.fleet.start()
             self._is_loaded = True
+        except CannotForkError:
+            if not self._has_ended():
+                raise
         finally:
             self._wait_no_more()
 

@@ -145,11 +145,13 @@ except PermissionError:
     seen.append("refused")
 lines = open("/proc/self/status").read().splitlines()
 caps = [line.split()[1] for line in lines if line.startswith(("CapPrm", "CapEff", "CapAmb"))]
-print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps]))
+gains = [line.split()[1] for line in lines if line.startswith("NoNewPrivs")]
+print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps, gains]))
 """
     )
     uid, gid = NOBODY.pw_uid, NOBODY.pw_gid
-    uids, gids, groups, seen, caps = told
+    uids, gids, groups, seen, caps, gains = told
+    assert gains == ["1"]
     assert uids == [uid] * 3
     assert gids == [gid] * 3
     assert groups == [gid]
@@ -175,6 +177,7 @@ def test_what_the_kernel_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(privileges, "_gain_no_more", lambda: None)
     for name in ("initgroups", "setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(os, name, refuse)
     with pytest.raises(OSError, match="cannot become user 65534: Operation not permitted"):

@@ -1,0 +1,140 @@
+"""
+The changes that the main process has committed, applied in a worker in the same order.
+
+Each comes in parts, with its own sockets and blank contexts; several may wait while one is applied.
+"""
+
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sozutw.config.model import InetAddress
+from sozutw.config.requests import Request
+from sozutw.config.state import RefusedRequestError
+from sozutw.control.changes.apply import Applier
+from sozutw.control.messages.addresses import address_of
+from sozutw.control.messages.translate import request_of
+from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.proto import worker_pb2 as words
+from sozutw.listen.handed import place_of
+from sozutw.listen.listeners import ListenerService
+from sozutw.listen.sockets import adopt
+from sozutw.process.zygote.blanks import Blanks
+
+Applied = Callable[[int, str | None], None]
+"""Hears of each change that was applied, or why it could not be: then nothing of it is."""
+
+_log = Logger()
+
+
+class _Change:
+    """What was committed as one."""
+
+    def __init__(self) -> None:
+        self.orders: list[pb.Request] = []
+        self.sockets: dict[InetAddress, socket.socket] = {}
+        self.blanks: dict[InetAddress, int] = {}
+        self.number = 0
+
+
+class Taking:
+    """Takes changes from the channel, whose descriptors it is given to take sockets from."""
+
+    def __init__(
+        self,
+        applier: Applier,
+        listeners: ListenerService,
+        blanks: Blanks,
+        descriptors: deque[int],
+        applied: Applied,
+    ) -> None:
+        self._applier = applier
+        self._listeners = listeners
+        self._blanks = blanks
+        self._descriptors = descriptors
+        self._tell = applied
+        self._coming = _Change()
+        self._waiting: deque[_Change] = deque()
+        self._entries: dict[InetAddress, int] = {}
+        """Of the change that is being applied."""
+        self._is_applying = False
+
+    def blank_for(self, address: InetAddress) -> Any:
+        """Return the context that the listener at an address begins with; None: one of its own."""
+        number = self._entries.pop(address, None)
+        return None if number is None else self._blanks.take(number)
+
+    def take(self, told: words.Orders) -> None:
+        """A part of a change has come; ValueError if its sockets have not."""
+        coming = self._coming
+        for message in told.sockets:
+            address = address_of(message)
+            if not self._descriptors:
+                raise ValueError(f"the socket of {address} has not come")
+            sock = adopt(self._descriptors.popleft())
+            coming.sockets[address] = sock
+            if not _is_at(sock, address):
+                # One of those before got lost: this process may have too many open.
+                raise ValueError(f"a socket came for {address} that is another's")
+        for blank in told.blanks:
+            coming.blanks[address_of(blank.address)] = blank.number
+        coming.orders += told.orders
+        if told.is_last:
+            coming.number = told.number
+            self._coming = _Change()
+            self._waiting.append(coming)
+            self._apply_next()
+
+    def _apply_next(self) -> None:
+        if self._is_applying or not self._waiting:
+            return
+        self._is_applying = True
+        change = self._waiting.popleft()
+        self._listeners.inherited = change.sockets
+        self._entries = change.blanks
+        applied = self._applier.apply_slowly(_requests(change.orders))
+        answered = applied.addCallbacks(lambda _outcome: None, _why_not)
+        answered.addCallback(lambda error: self._applied(error, change.number))
+        answered.addErrback(lambda fault: _log.failure("a change is not told of", failure=fault))
+
+    def _applied(self, error: str | None, number: int) -> None:
+        self._is_applying = False
+        # What was activated and taken away again within one change.
+        self._listeners.close_unused()
+        self._entries = {}
+        if error is not None:
+            _log.error("a change cannot be applied here: {error}", error=error)
+        self._tell(number, error)
+        self._apply_next()
+
+    def close(self) -> None:
+        """Let go of the sockets of what has not been applied."""
+        for change in (self._coming, *self._waiting):
+            for sock in change.sockets.values():
+                sock.close()
+
+
+def _is_at(sock: socket.socket, address: InetAddress) -> bool:
+    """Say whether a socket listens at an address; what is behind % is the interface."""
+    place = place_of(sock)
+    return isinstance(place, InetAddress) and (
+        (ip_address(place.host), place.port)
+        == (ip_address(address.host.partition("%")[0]), address.port)
+    )
+
+
+def _requests(orders: list[pb.Request]) -> Iterator[Request | RefusedRequestError]:
+    """Read orders one by one, as they are applied."""
+    for order in orders:
+        yield request_of(order)
+
+
+def _why_not(fault: Failure) -> str:
+    if not fault.check(RefusedRequestError, OSError):
+        _log.failure("a change could not be applied", failure=fault)
+    return fault.getErrorMessage() or "a fault of sozutw's own; the log has more"
