@@ -1,6 +1,7 @@
 """Orders reach all workers, those too that are begun later, while clients ask all the time."""
 
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,38 @@ def expect_unlimited(place: Manned) -> None:
             assert status_of(client.receive_message(SECONDS_MAX)[0]) == 200
             client.close()
             peer.close()
+
+
+def test_a_worker_that_cannot_take_a_change_is_told_of_and_replaced(tmp_path: Path) -> None:
+    with Manned(tmp_path) as place:
+        at_rest = place.census()
+        asked = place.asked
+        asked.done(f"listener http add -a {place.idle_at}")
+        asked.done(f"frontend http add -a {place.idle_at} --hostname {QUICK} id quick")
+        victim = place.workers()[0]
+        held = place.client_of(1)
+        allow_no_more_descriptors(victim)
+        place.has_crashed = True
+        result = asked.call(f"listener http activate -a {place.idle_at}")
+        assert result.exit_code == 5, result.output
+        assert MISSED in result.stderr
+        assert "worker 0: " in result.stderr
+        assert "worker 1" not in result.stderr
+        # It is in force all the same, and the next worker has it.
+        place.wait_for_another(0, victim)
+        place.wait_for_workers()
+        place.ask(held)
+        serve_in_both(place)
+        expect_same(place)
+        asked.done(f"listener http remove -a {place.idle_at}")
+        held.close()
+        place.wait_for_census(at_rest)
+        place.stop()
+
+
+def allow_no_more_descriptors(pid: int) -> None:
+    """Let a process open nothing, and be given nothing: as if somebody had used it all up."""
+    used = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    lowest = min(set(range(len(used) + 1)) - used)
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, hard))

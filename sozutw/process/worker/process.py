@@ -78,11 +78,11 @@ class WorkerProcess:
         self._answers: Answers | None = None
         self._observer: Any = None
         self._survives = False
-        self._was_signalled = False
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
         self._is_stopping = False
+        self._was_signalled = False
         self._is_ended = False
 
     def _received(self, word: words.ToWorker) -> None:
