@@ -28,6 +28,7 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.control.replies import failure
 from sozutw.control.slowly import Slowly
+from sozutw.listen.shares import Share
 from sozutw.listen.sockets import adopt
 from sozutw.metrics.transfer import chunks_of
 from sozutw.process.counts import as_json
@@ -50,10 +51,10 @@ LAST_SECONDS: Final = 0.5
 _log = Logger()
 
 
-def serve(channel: socket.socket, blanks: Blanks) -> int:
+def serve(channel: socket.socket, blanks: Blanks, share: Share | None) -> int:
     """Serve until the main process says otherwise or is gone; return the exit status."""
     reactor = choose_reactor()
-    worker = WorkerProcess(reactor, blanks)
+    worker = WorkerProcess(reactor, blanks, share)
     channel.setblocking(False)
     with channel:
         factory = Factory.forProtocol(lambda: worker.channel)
@@ -71,8 +72,9 @@ def serve(channel: socket.socket, blanks: Blanks) -> int:
 class WorkerProcess:
     """What a worker is: its traffic, and what it does of what it is told."""
 
-    def __init__(self, reactor: Any, blanks: Blanks) -> None:
+    def __init__(self, reactor: Any, blanks: Blanks, share: Share | None = None) -> None:
         self._reactor = reactor
+        self._share = share
         self._blanks = blanks
         self.channel = Channel(self._received, self._main_lost)
         self.status = 0
@@ -125,6 +127,8 @@ class WorkerProcess:
         traffic.listeners.hold()
         traffic.listeners.inherited = self._sockets
         traffic.listeners.binds = False
+        if self._share is not None:
+            traffic.listeners.share(self._share, traffic.worker.sessions.__len__)
         traffic.certificates.blank_for = self._blank_for
         traffic.watch_with(EventWitness(_ToMain(self.channel)))
         self._live = LiveSettings(settings, traffic.knobs)
