@@ -65,7 +65,7 @@ class SharedAcceptor(Acceptor):
 
     def _step_back(self) -> None:
         self._rest = None
-        if not self._is_listening() or self.is_full:
+        if not self._is_listening():
             return
         before = self.accepted_total
         have_come = self._fewest_now() > self._fewest
