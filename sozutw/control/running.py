@@ -50,7 +50,8 @@ class Running:
     @inlineCallbacks
     def upgrade_worker(self, number: int, tell: Tell) -> Answered:
         """Put a worker of the program as it is now in the place of one that runs."""
-        if self._crew.generation_of(number) is None:
+        there = {info.id for info in self._crew.roll() if info.run_state != pb.STOPPING}
+        if number not in there:
             return failure(f"Worker {number} does not exist, or is stopping / stopped")
         tell(processing(f"Upgrading worker {number}..."))
         try:

@@ -112,7 +112,7 @@ class WorkerProcess:
 
     def _become(self, told: words.Beginning, settings: Settings) -> None:
         tag = f"WRK-{told.id:02}"
-        set_title(f"sozutw: worker {told.id}")
+        set_title(f"sozutw worker {told.id}")
         self._survives = told.survives_main
         self._grace_seconds = settings.graceful_shutdown_timeout
         self._observer = self.begin_log(self._reactor, settings, tag)

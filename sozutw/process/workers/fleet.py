@@ -172,6 +172,8 @@ class Fleet:
         With a line for each that has not, or that lacks an earlier change.
         """
         late, faults = [], []
+        if not any(self._serving()):
+            faults.append("no worker serves now; whoever comes has it")
         for member in self._serving():
             if member.diverged is not None:
                 faults.append(f"{member.name}: {member.diverged}; it is being replaced")

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     with ForkSignals() as signals, socket.socket(fileno=int(descriptor)) as sock:
         sock.setblocking(False)
         sock.set_inheritable(False)
-        set_title("sozutw: zygote")
+        set_title("sozutw zygote")
         serve: Serve = import_module(worker).serve
         blanks = Blanks(BLANKS_MAX)
         assert "twisted.internet.reactor" not in sys.modules, "a reactor cannot be forked"

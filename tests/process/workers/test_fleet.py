@@ -1,8 +1,6 @@
 """The fleet as a whole: real links, members and workers; only the kernel and time are played."""
 
-import pytest
-
-from sozutw.config.model import Cluster, HttpListener, InetAddress
+from sozutw.config.model import Cluster
 from sozutw.config.requests import AddCluster
 from tests.fakes.fleet import FleetWorld, open_descriptors
 

@@ -223,9 +223,7 @@ def test_one_that_cannot_be_told_its_orders_does_not_wait_in_vain(scene):
         scene.clock.turn()
     assert any("cannot be told" in event["log_format"] for event in events)
     scene.clock.turn()
-    assert scene.end.heard == [
-        ("lost", "it could not be told its configuration; the log has more")
-    ]
+    assert scene.end.heard == [("lost", "it could not be told its configuration; the log has more")]
 
 
 def test_the_producer_is_registered_and_may_be_stopped(scene):

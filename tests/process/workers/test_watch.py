@@ -73,9 +73,7 @@ def test_who_is_silent_is_told_of_once_and_then_killed():
         scene.wait(2)
     assert scene.told == [scene.member]
     assert scene.member.heard == ["given up: it does not answer"]
-    assert [event["log_format"] for event in events] == [
-        "{name} (process {pid}) does not answer"
-    ]
+    assert [event["log_format"] for event in events] == ["{name} (process {pid}) does not answer"]
     scene.wait(1)
     assert scene.member.heard[1:] == ["it has not answered for 6 s"]
 

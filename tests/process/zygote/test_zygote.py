@@ -424,4 +424,4 @@ def test_the_rest_is_not_said_for_ever_to_one_that_does_not_listen(
 
 def test_it_is_named_for_ps(stage: Stage) -> None:
     name = Path(f"/proc/{stage.process.pid}/comm")
-    wait_until(lambda: name.read_text().startswith("sozutw: zygote"), "the name")
+    wait_until(lambda: name.read_text().startswith("sozutw zygote"), "the name")
