@@ -66,7 +66,7 @@ class Running:
         kind = "hard" if is_hard else "soft"
         tell(processing(f"Performing {kind} stop..."))
         self._events.publish(pb.SOZU_STOP_REQUESTED, origin=MAIN)
-        count = sum(info.run_state != pb.STOPPED for info in self._crew.roll())
+        count = len(self._crew.roll())
         stopped = self._host.stop(is_hard=is_hard)
         text = f"Successfully closed {count} workers, 0 errors, stopping the main process..."
         return stopped.addCallback(lambda _: ok(text))

@@ -174,6 +174,7 @@ class WorkersTraffic:
             yield self.fleet.start()
             self._is_loaded = True
         except CannotForkError:
+            self._beginning.over()
             if not self._has_ended():
                 raise
         finally:
@@ -183,7 +184,6 @@ class WorkersTraffic:
         return self._is_over
 
     def _wait_no_more(self) -> None:
-        self._beginning.over()
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
@@ -191,6 +191,7 @@ class WorkersTraffic:
     def serve(self) -> None:
         """Let the workers take clients from now on."""
         self.fleet.serve()
+        self._beginning.over()
         _log.info("{count} workers serve", count=self.fleet.serving)
 
     @inlineCallbacks
@@ -203,6 +204,7 @@ class WorkersTraffic:
             yield loaded
             self.fleet.serve()
         self._is_over = True
+        self._beginning.over()
         self.sockets.close()
         yield self._access_log.stopService()
         if self._is_begun:
