@@ -37,8 +37,8 @@ LONG_SECONDS: Final = 60.0
 QUIET_SECONDS: Final = 1.0
 """Progress is told of what takes longer; of all that takes long, to somebody at a terminal."""
 
-_BY_WORKER: Final = re.compile(r"\d+: ")
-"""How a refusal begins that lists what each worker said."""
+_BY_WORKER: Final = re.compile(r"^(?:worker )?\d+: ", re.MULTILINE)
+"""How a line begins that says what one worker said, with Sōzu and here."""
 
 _NOT_ASCII: Final = re.compile(r"[^\n -~]")
 
@@ -108,7 +108,7 @@ class Proxy:
         message = response.message
         raise NotDoneError(
             f"Request failed: {printable_lines(message)}",
-            SOME_FAILED if _BY_WORKER.match(message) else REFUSED,
+            SOME_FAILED if _BY_WORKER.search(message) else REFUSED,
             *on_refusal(message),
         )
 

@@ -46,7 +46,8 @@ def show_workers(content: pb.ResponseContent) -> Iterator[str]:
 
 def _awaited(drain: pb.DrainState) -> str:
     counts = drain.idle, drain.exchange, drain.tunnel, drain.closing
-    return Tally(*counts, drain.oldest_seconds).awaited(drain.seconds_left)
+    left = drain.seconds_left if drain.HasField("seconds_left") else None
+    return Tally(*counts, drain.oldest_seconds).awaited(left)
 
 
 @click.command(
@@ -75,7 +76,7 @@ def upgrade(worker: int | None) -> None:
 
     A new process takes over: sockets, what is configured, and the settings of the file as it is
     now. The old one sees its clients out. If that fails, the old one goes on, and the answer says
-    why. A worker cannot be replaced alone yet: everything runs in one process.
+    why. With --worker one worker is replaced, by one of the program as it is now.
     """
     if worker is None:
         request = pb.Request(upgrade_main=pb.UpgradeMain())

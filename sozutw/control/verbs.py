@@ -5,7 +5,7 @@ The desk of a process: which verb does what, and what is written down of it.
 """
 
 from collections.abc import Callable, Generator
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from sozutw.control.audit import AuditTrail, Fanout
 from sozutw.control.changes.apply import Applier
-from sozutw.control.changes.changes import Changes
+from sozutw.control.changes.changes import MISSED, Changes
 from sozutw.control.channel.reading import UnreadableRequestError, read_request
 from sozutw.control.crew import Crew
 from sozutw.control.desk import Actor, Tell
@@ -46,10 +46,6 @@ from sozutw.control.running import Running
 from sozutw.control.slowly import Slowly
 
 _log = Logger()
-
-ALL: Final = Fanout(ok=1, err=0, expected=1)
-NONE: Final = Fanout(ok=0, err=1, expected=1)
-"""How many workers took an order: there is one."""
 
 
 class Parts(NamedTuple):
@@ -123,9 +119,20 @@ class CommandDesk:
     ) -> pb.Response:
         fanout = None
         if request.WhichOneof("request_type") in CHANGES:
-            fanout = ALL if response.status == pb.OK else NONE
+            fanout = self._fanout_of(response)
         self._audit.note(request, actor, response, self._clock.seconds() - began, fanout=fanout)
         return response
+
+    def _fanout_of(self, response: pb.Response) -> Fanout:
+        """Tell how many of the workers took an order."""
+        counted = {pb.RUNNING, pb.NOT_ANSWERING}
+        expected = sum(info.run_state in counted for info in self._parts.crew.roll())
+        if response.status == pb.OK:
+            return Fanout(ok=expected, err=0, expected=expected)
+        told = response.message.splitlines()
+        # Refused by the main process, no worker has heard of it.
+        missed = min(len(told) - 1, expected) if told[:1] == [MISSED] else expected
+        return Fanout(ok=expected - missed, err=missed, expected=expected)
 
 
 def _failed(fault: Failure, verb: str) -> pb.Response:

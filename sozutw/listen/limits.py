@@ -86,15 +86,17 @@ def sessions_possible(sessions_max: int | None, listeners: int) -> int:
     return sessions_max
 
 
-def plan_descriptors(sessions_max: int | None, listeners: int) -> DescriptorPlan:
+def plan_descriptors(
+    sessions_max: int | None, listeners: int, *, is_told: bool = True
+) -> DescriptorPlan:
     """
     Make room for ``sessions_possible`` clients, each with a backend connection.
 
     Those that wait to be let in are counted too. A number that follows from the limit, and is
-    below SESSIONS_DEFAULT, is warned of.
+    below SESSIONS_DEFAULT, is warned of, if it is to be told.
     """
     possible = sessions_possible(sessions_max, listeners)
-    if sessions_max is None and possible < SESSIONS_DEFAULT:
+    if is_told and sessions_max is None and possible < SESSIONS_DEFAULT:
         _log.warn(
             "at most {possible} connections at a time, and not {default}: the hard limit of file"
             " descriptors has no room for more (ulimit -Hn, LimitNOFILE=)",

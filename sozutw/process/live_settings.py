@@ -27,6 +27,10 @@ class LiveSettings:
 
     def __init__(self, settings: Settings, knobs: Knobs) -> None:
         self._settings = settings
+        """Those of the file: what a command has changed stays until the file names another."""
+        self._in_force = settings
+        """Those of the start, but for what could change since."""
+        self._log_level = settings.log_level
         self._knobs = knobs
         self.set_filter: Callable[[str], bool] = lambda _text: False
         """Returns whether there is a log of ours; raises ValueError."""
@@ -39,9 +43,19 @@ class LiveSettings:
         }
 
     @property
-    def current(self) -> Settings:
-        """What holds now: with it another process is as this one."""
-        return self._settings
+    def in_force(self) -> Settings:
+        """What the files so far have come to; what waits for the next start is not in it."""
+        return self._in_force
+
+    @property
+    def log_level_turned(self) -> str | None:
+        """The filter that a command has set, if that is another than the file's."""
+        return self._log_level if self._log_level != self._settings.log_level else None
+
+    @property
+    def places_turned(self) -> int | None:
+        """The limit that a command has set, if that is another than the file's."""
+        return self.places if self.places != self._settings.max_connections_per_ip else None
 
     def take(self, new: Settings) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""
@@ -56,6 +70,7 @@ class LiveSettings:
                 waiting.append(name)
             else:
                 take(new)
+                self._in_force = replace(self._in_force, **{name: getattr(new, name)})
         self._settings = new
         return waiting
 
@@ -67,7 +82,7 @@ class LiveSettings:
             raise RefusedRequestError(str(error)) from None
         if not is_done:
             raise RefusedRequestError("the log is twistd's own here, which has no filter")
-        self._settings = replace(self._settings, log_level=text)
+        self._log_level = text
 
     @property
     def places(self) -> int:
@@ -77,10 +92,10 @@ class LiveSettings:
     def set_places(self, limit: int) -> None:
         """Let another limit hold from the next request on."""
         self._knobs.places_per_address = limit
-        self._settings = replace(self._settings, max_connections_per_ip=limit)
 
     def _take_log_level(self, text: str) -> None:
         self.set_filter(text)
+        self._log_level = text
 
     def _take_retry_after(self, settings: Settings) -> None:
         self._knobs.retry_after = settings.retry_after

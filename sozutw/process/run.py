@@ -91,6 +91,8 @@ class ProcessService(Service):
         proxy.host.reload_begun = self._life.reload_begun
         proxy.host.reload_ended = self._life.reload_ended
         proxy.stop_begun = self._life.stop_begun
+        proxy.succession.replaced_by = self._life.replaced_by
+        proxy.succession.environment = self._life.environment
         proxy.serves = self._serves
         proxy.failed = self._failed
         self._failure: Failure | None = None
@@ -253,7 +255,8 @@ def make_process(
         observer,
         notifier=take_notifier(os.environ),
         account=account,
-        is_pinned=settings.handle_process_affinity,
+        # Workers are pinned each to its own.
+        is_pinned=settings.handle_process_affinity and settings.worker_count == 0,
     )
 
 

@@ -5,13 +5,13 @@ What serves clients, as the tree of a process sees it: the process itself, or it
 """
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
-from sozutw.config.model import InetAddress, Settings
+from sozutw.config.model import InetAddress
 from sozutw.control.changes.apply import Applier
 from sozutw.listen.certificates import Certificates
 from sozutw.metrics.render import Reports
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sozutw.control.crew import Crew
     from sozutw.control.events import Events
     from sozutw.control.host import Host
+    from sozutw.process.live_settings import LiveSettings
 
 
 class Knobs(Protocol):
@@ -47,7 +48,7 @@ class Serving(Protocol):
     def close_unused(self) -> None:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
 
-    def settings_of(self, current: Callable[[], Settings]) -> None:
+    def settings_of(self, live: "LiveSettings") -> None:
         """Know where to look for the settings that hold."""
 
     def start(self) -> "Deferred[None]":

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sozutw.control.events import Events
     from sozutw.control.host import Host
     from sozutw.control.worker_desk import WorkerDesk
+    from sozutw.process.live_settings import LiveSettings
 
 
 class Traffic:
@@ -50,6 +51,8 @@ class Traffic:
         listeners: int,
         handed: HandedSockets | None = None,
         tag: str = "MAIN",
+        *,
+        tells_limits: bool = True,
     ) -> None:
         """Make room for so many listeners; sockets that were ``handed`` go before our own."""
         self._reactor = reactor
@@ -60,7 +63,7 @@ class Traffic:
             tag=tag,
             is_colored=bool(settings.access_logs_colored),
         )
-        plan = plan_descriptors(settings.max_connections, listeners)
+        plan = plan_descriptors(settings.max_connections, listeners, is_told=tells_limits)
         names = Names(reactor)
         self._dialler = StreamDialler(reactor, names)
         self.worker = Worker(
@@ -160,7 +163,7 @@ class Traffic:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
         self.listeners.close_unused()
 
-    def settings_of(self, current: Callable[[], Settings]) -> None:
+    def settings_of(self, live: "LiveSettings") -> None:
         """It has been told them already."""
 
     def count_connections(self) -> int:

@@ -102,7 +102,7 @@ class ProxyService(Service):
         self.host.stop_process = self._stop_unasked
         self.host.when_sessions_end = self._when_traffic_ends
         self.host.configured = self._configured
-        self.serving.settings_of(lambda: self.host.live.current)
+        self.serving.settings_of(self.host.live)
         self.leave: Callable[[], None] = self._leave_unasked
         """Ends the process when the last client has; bound by who looks after it."""
         self.control = self._make_control()
@@ -385,12 +385,12 @@ class ProxyService(Service):
 def _make_serving(config: Config, reactor: Any, handed: HandedSockets) -> Serving:
     """Return what serves clients: this process, or workers."""
     settings = config.settings
+    listeners = len(config.listeners) + len(config.https_listeners)
     if settings.worker_count == 0:
-        listeners = len(config.listeners) + len(config.https_listeners)
         return Traffic(settings, reactor, listeners, handed)
     from sozutw.process.workers.traffic import WorkersTraffic  # noqa: PLC0415  # with protobuf
 
-    return WorkersTraffic(settings, reactor, handed)
+    return WorkersTraffic(settings, reactor, listeners, handed)
 
 
 def _tell_lost(lines: int) -> None:

@@ -107,9 +107,15 @@ class SessionManager(Service):
             self._grace.cancel()
         self._grace = self._clock.callLater(seconds, self.abort_all)
 
-    def seconds_left(self) -> float:
-        """Return how long a drain may still take; 0 if its time is over, or none is under way."""
+    def seconds_left(self) -> float | None:
+        """
+        Return how long a drain may still take; None: as long as it takes.
+
+        0 if its time is over, or none is under way.
+        """
         grace = self._grace
+        if self.is_draining and self.grace_seconds is None and grace is None:
+            return None
         if grace is None or not grace.active():
             return 0.0
         return max(0.0, grace.getTime() - self._clock.seconds())

@@ -38,10 +38,11 @@ class Tally(NamedTuple):
         ]
         return f"{text} ({', '.join(parts)})" if parts else text
 
-    def awaited(self, seconds_left: float) -> str:
-        """Tell whom a stop waits for, and how long it may still take."""
+    def awaited(self, seconds_left: float | None) -> str:
+        """Tell whom a stop waits for, and how long it may still take; None: for ever."""
         oldest = f", the oldest for {self.oldest_seconds:.0f} s" if self.total else ""
-        return f"{self.words}{oldest}, at most {seconds_left:.0f} s more"
+        end = "no deadline" if seconds_left is None else f"at most {seconds_left:.0f} s more"
+        return f"{self.words}{oldest}, {end}"
 
 
 def count(sessions: Iterable[Session], now: float) -> Generator[None, None, Tally]:

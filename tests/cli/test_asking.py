@@ -36,7 +36,18 @@ REFUSALS = [
     ("Did not find Cluster with address or id 'x'", 1, "sozutw cluster list"),
     ("could not dispatch request: no such thing", 1, None),
     ("0: OK, 1: it is broken", 5, None),
+    ("a port such as 1: is not meant", 1, None),
 ]
+
+
+def test_a_worker_that_could_not_follow_is_told_on_its_line(tmp_path: Path) -> None:
+    answer = failure("not every worker has it\nworker 1: it went")
+    result = answered(tmp_path, answer, "cluster", "remove", "-i", "x")
+    assert result.exit_code == 5
+    assert result.stderr.splitlines() == [
+        "Request failed: not every worker has it",
+        "worker 1: it went",
+    ]
 
 
 @pytest.mark.parametrize(("message", "status", "advice"), REFUSALS)

@@ -57,6 +57,16 @@ def test_whom_a_stop_waits_for_is_told_below_the_table(tmp_path: Path) -> None:
     assert line.endswith(", the oldest for 12 s, at most 18 s more")
 
 
+def test_a_stop_without_a_deadline_is_told_so(tmp_path: Path) -> None:
+    response = stopping()
+    drain = response.content.workers.vec[0].drain
+    drain.ClearField("seconds_left")
+    result = answered(tmp_path, response, "status")
+    assert result.output.endswith(", the oldest for 12 s, no deadline\n")
+    told = told_as_json(answered(tmp_path, response, "status", "-j"))
+    assert told["WORKERS"]["vec"][0]["drain"]["seconds_left"] is None
+
+
 def test_whom_a_stop_waits_for_is_in_the_json(tmp_path: Path) -> None:
     told = told_as_json(answered(tmp_path, stopping(), "status", "-j"))
     assert told["WORKERS"]["vec"][0]["drain"] == {

@@ -26,6 +26,8 @@ audit_logs_json_target = "audit.json"
 worker_count = 4
 worker_automatic_restart = false
 worker_timeout = 0
+worker_hang_timeout = 0
+worker_survive_main = true
 handle_process_affinity = true
 pid_file_path = "run/pid"
 user = "www-data"
@@ -93,7 +95,6 @@ def test_every_key_without_effect_is_warned_of_by_name_and_once(files) -> None:
     assert sorted(named) == sorted(
         [
             *WITHOUT_EFFECT,
-            "worker_count",
             "metrics.address",
         ]
     )
@@ -115,7 +116,12 @@ def test_an_empty_file_is_all_defaults(files) -> None:
     loaded = files.load("")
     assert loaded.problems == ()
     # The one path that is seen from the current folder: so it is with Sōzu.
-    expected = replace(Settings(), command_socket="sozu.sock", command_socket_is_default=True)
+    expected = replace(
+        Settings(),
+        command_socket="sozu.sock",
+        command_socket_is_default=True,
+        worker_count=2,
+    )
     assert loaded.config.settings == expected
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.control.replies import failure
+from tests.fakes.crew import PlayedCrew
 from tests.fakes.desk import DeskScene
 from tests.fakes.worker import LISTENER, ok
 
@@ -120,3 +122,49 @@ def test_the_one_worker_comes_with_the_main_process() -> None:
     scene.host.is_fresh = True
     assert "came with the new main process" in scene.ok(pb.Request(upgrade_worker=0)).message
     assert "Worker 3 does not exist" in scene.refused(pb.Request(upgrade_worker=3))
+
+
+# With workers of its own.
+
+
+def crowd(*ids: int) -> tuple[DeskScene, PlayedCrew]:
+    crew = PlayedCrew(*ids)
+    return DeskScene(crew=crew), crew
+
+
+def test_a_filter_and_a_limit_reach_every_worker() -> None:
+    scene, crew = crowd(0, 1)
+    scene.ok(pb.Request(Logging="debug"))
+    scene.ok(pb.Request(set_max_connections_per_ip=7))
+    assert scene.host.filters == ["debug"]
+    assert scene.host.places == 7
+    assert crew.asked == [("Logging", None), ("set_max_connections_per_ip", None)]
+    crew.answers = {1: failure("no room")}
+    assert scene.refused(pb.Request(set_max_connections_per_ip=8)) == "worker 1: no room"
+
+
+def test_a_worker_is_replaced_and_that_is_told() -> None:
+    scene, crew = crowd(0, 1)
+    events = scene.subscribe()
+    answer = scene.ok(pb.Request(upgrade_worker=1))
+    assert answer.message == "Upgrade successful: worker 1 has another process"
+    assert crew.replaced == [1]
+    assert events == ["WORKER_UPGRADED"]
+
+
+def test_a_worker_that_is_not_replaced_serves_on() -> None:
+    scene, crew = crowd(0, 1)
+    events = scene.subscribe()
+    crew.why_not_replaced = "it ended at once; the old one serves on"
+    assert scene.refused(pb.Request(upgrade_worker=1)) == (
+        "Upgrade of worker 1 failed: it ended at once; the old one serves on"
+    )
+    assert "Worker 2 does not exist" in scene.refused(pb.Request(upgrade_worker=2))
+    assert events == []
+
+
+def test_a_stop_tells_how_many_workers_it_closed() -> None:
+    scene, _crew = crowd(0, 1)
+    asked = scene.begin(pb.Request(soft_stop=pb.SoftStop()))
+    scene.host.stopped.callback(None)
+    assert asked.answer.message.startswith("Successfully closed 2 workers, 0 errors")

@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError
 from sozutw.control.desk import Actor
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.verbs import _actions, _questions
+from tests.fakes.crew import PlayedCrew
 from tests.fakes.desk import ME, DeskScene
 from tests.fakes.messages import cluster
 
@@ -51,8 +52,9 @@ def test_every_verb_is_answered_once(verb: str) -> None:
 def test_no_verb_stands_in_two_tables() -> None:
     scene = DeskScene()
     parts = scene.desk._parts
-    assert not _questions(parts).keys() & _actions(parts).keys()
-    assert _questions(parts).keys() | _actions(parts).keys() <= set(VERBS)
+    questions, actions = _questions(parts, scene.desk._slowly).keys(), _actions(parts).keys()
+    assert not questions & actions
+    assert questions | actions <= set(VERBS)
 
 
 def test_nothing_is_no_verb() -> None:
@@ -141,3 +143,22 @@ def test_who_may_ask_for_nothing_leaves_a_line_too() -> None:
     (line,) = scene.trail.lines
     assert "error_code=unauthorized" in line
     assert "verb=cluster_added" in line
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [([], "workers=2/0/2"), (["worker 1: no"], "workers=1/1/2")],
+)
+def test_the_trail_tells_how_many_workers_took_an_order(faults: list[str], told: str) -> None:
+    crew = PlayedCrew(0, 1, 2)
+    crew.states[2] = pb.STOPPED
+    crew.faults = faults
+    scene = DeskScene(crew=crew)
+    scene.ask(pb.Request(remove_cluster="app"))
+    assert f" {told}," in scene.trail.lines[-1]
+
+
+def test_the_trail_tells_that_no_worker_heard_of_what_was_refused() -> None:
+    scene = DeskScene(crew=PlayedCrew(0, 1))
+    scene.ask(pb.Request(remove_cluster="none"))
+    assert " workers=0/2/2," in scene.trail.lines[-1]

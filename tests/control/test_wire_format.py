@@ -344,7 +344,9 @@ JUNK = blob(1, "no certificate") + blob(3, "no key")
 REFUSED = (
     Wrong("save_state", blob(1, "/nowhere/s"), "Cannot create file at path /nowhere/s: "),
     Wrong("load_state", blob(2, "/nowhere/s"), "Cannot find file at path /nowhere/s"),
-    Wrong("upgrade_worker", num(9, 0), "worker 0 is the main process too: UpgradeMain replaces"),
+    Wrong(
+        "upgrade_worker", num(9, 0), "Upgrade of worker 0 failed: worker 0 is the main process too"
+    ),
     Wrong("upgrade_worker", num(9, 1), "Worker 1 does not exist, or is stopping / stopped"),
     Wrong("reload_configuration", blob(11, ""), "this process was started without a file"),
     Wrong("add_cluster", blob(13, blob(1, "") + CLUSTER[6:]), f"{UNTOUCHED}cluster_id "),

@@ -20,8 +20,19 @@ from typing_extensions import override
 
 from sozutw.cli.main import main
 from sozutw.control.client import Client
+from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.certificates import Authority
-from tests.e2e.harness import BIN, Peer, Process, ReservedPort, field_map, get, start
+from tests.e2e.harness import (
+    BIN,
+    DEADLINE_SECONDS,
+    Peer,
+    Process,
+    ReservedPort,
+    field_map,
+    get,
+    start,
+    wait_until,
+)
 from tests.e2e.stage import SECONDS_MAX, ScriptedBackend, status_of
 from tests.e2e.tls import Answering, EchoServer, shown_by, tls_connect, trusting
 
@@ -115,8 +126,9 @@ class Commanded:
     to the cluster ``two`` with the backend c, which the test plays itself.
     """
 
-    def __init__(self, folder: Path, *, top: str = "", more: str = "") -> None:
+    def __init__(self, folder: Path, *, top: str = "", more: str = "", workers: int = 0) -> None:
         self.folder = folder
+        self.workers = workers
         self.authority = Authority()
         self.certificate = self.authority.issue("localhost", "one.test")
         self.echoes = [EchoServer(named(name)) for name in "ab"]
@@ -136,7 +148,7 @@ class Commanded:
         parts = [
             f'command_socket = "{self.path}"',
             f'access_logs_target = "file://{self.log_path}"\naccess_logs_format = "json"',
-            top,
+            f"worker_count = {workers}\n{top}",
             f'[[listeners]]\nprotocol = "http"\naddress = "{self.http}"',
             f'[[listeners]]\nprotocol = "https"\naddress = "{self.https}"\n{served}',
             'alpn_protocols = ["http/1.1"]',
@@ -160,6 +172,8 @@ class Commanded:
         self.process = start(self.config)
         try:
             self.process.wait_for_text("commands are taken at")
+            if self.workers:
+                wait_until(self._serves, "all workers run", 2 * DEADLINE_SECONDS, self.process.said)
         except BaseException:
             self._give_up()
             raise
@@ -193,6 +207,14 @@ class Commanded:
             reserved.close()
 
     # What is asked.
+
+    def roll(self) -> list[pb.WorkerInfo]:
+        """Return what is told of each worker."""
+        with self.client() as client:
+            return [*client.request(pb.Request(status=pb.Status())).content.workers.vec]
+
+    def _serves(self) -> bool:
+        return all(info.run_state == pb.RUNNING for info in self.roll())
 
     def asked(self, *, is_json: bool = False) -> Asked:
         """Return `sozutw -c FILE`, plain or with `--json`."""

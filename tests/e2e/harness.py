@@ -489,6 +489,11 @@ class Process:
             self._popen.wait()
 
 
+def with_workers(top: str) -> str:
+    """Return the first lines of a file; where they say nothing else, all is in one process."""
+    return top if "worker_count" in top else f"worker_count = 0\n{top}"
+
+
 def write_config(
     folder: Path, port: int, backends: Sequence[object], top: str = "", cluster: str = ""
 ) -> Path:
@@ -496,7 +501,7 @@ def write_config(
     entries = ", ".join(f'{{ address = "{b}" }}' for b in backends)
     path = folder / "sozutw.toml"
     path.write_text(
-        f"""{top}
+        f"""{with_workers(top)}
 [[listeners]]
 protocol = "http"
 address = "127.0.0.1:{port}"

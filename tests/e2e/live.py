@@ -16,7 +16,7 @@ from typing_extensions import override
 from sozutw.control.client import Client
 from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.certificates import Authority
-from tests.e2e.harness import BIN, Peer, Process, ReservedPort, wait_until
+from tests.e2e.harness import BIN, Peer, Process, ReservedPort, wait_until, with_workers
 from tests.e2e.stage import (
     SECONDS_MAX,
     ScriptedBackend,
@@ -72,7 +72,7 @@ class LiveStage(Stage):
                 [
                     'command_socket = "s.sock"',
                     TIMEOUTS,
-                    top,
+                    with_workers(top),
                     f'access_logs_target = "file://{self.log_path}"',
                     f'[[listeners]]\nprotocol = "http"\naddress = "{self.at}"',
                     f'[[listeners]]\nprotocol = "https"\naddress = "{self.tls_at}"\n{served}',

@@ -27,6 +27,7 @@ from tests.e2e.harness import (
     ReservedPort,
     connect,
     wait_until,
+    with_workers,
 )
 
 SECONDS_MAX = 5.0
@@ -127,7 +128,7 @@ class Stage:
         self.log_path = folder / "access.log"
         parts = [
             PATIENT if "_timeout" not in top else "",
-            top,
+            with_workers(top),
             f'access_logs_target = "file://{self.log_path}"',
             f'[[listeners]]\nprotocol = "http"\naddress = "127.0.0.1:{self.port}"\n{listener}',
         ]

@@ -26,7 +26,7 @@ def test_the_examples_print_what_is_written_behind_them(tmp_path: Path) -> None:
         listener = f'[[listeners]]\nprotocol = "http"\naddress = "{address}"\n'
         path.write_text(f'command_socket = "s"\n{listener}')
         with Process([BIN / "sozutw", "start", "-c", path], tmp_path) as proxy:
-            proxy.wait_for_text("commands are taken at")
+            proxy.wait_for_text("2 workers serve")
             for code, printed in EXAMPLES:
                 moved = code.replace("/run/sozutw.sock", str(tmp_path / "s"))
                 done = subprocess.run(

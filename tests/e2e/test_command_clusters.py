@@ -25,8 +25,9 @@ def test_clusters_are_listed(commanded: Commanded, asked: Asked) -> None:
     told = asked.told("cluster list")
     if asked.is_json:
         held = told["WORKER_RESPONSES"]["map"]
-        hashes = [held[who]["content_type"]["CLUSTER_HASHES"]["map"] for who in ("main", "0")]
-        assert hashes[0] == hashes[1]
+        hashes = [held[who]["content_type"]["CLUSTER_HASHES"]["map"] for who in held]
+        assert set(held) == {"main", *map(str, range(commanded.workers or 1))}
+        assert all(one == hashes[0] for one in hashes)
         assert set(hashes[0]) == {"one", "two"}
     else:
         assert told[0].split() == ["CLUSTER", "HASH", "IN", "ALL", "PROCESSES"]
@@ -326,6 +327,7 @@ def test_no_cluster_no_health_check(asked: Asked, words: str) -> None:
 # Limits of connections.
 
 
+@pytest.mark.alone  # It holds for each worker.
 def test_a_limit_of_connections_is_set_shown_and_removed(
     commanded: Commanded, asked: Asked
 ) -> None:

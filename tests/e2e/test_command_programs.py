@@ -124,6 +124,7 @@ def test_start_serves_what_it_can_or_says_why_not(
     with ReservedPort() as port:
         config = tmp_path / "sozutw.toml"
         config.write_text(
+            "worker_count = 0\n"
             f'command_socket = "sozu.sock"\n[[listeners]]\nprotocol = "http"\naddress = "{port}"\n'
             '[[listeners]]\nprotocol = "tcp"\naddress = "127.0.0.1:1"\n'
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sozutw.control.messages.session_numbers import number_from, text_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.commanded import Asked, Commanded, finish, location
 from tests.e2e.harness import Peer, connect, wait_until
@@ -26,6 +27,7 @@ def steps(asked: Asked, words: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in told if not line.startswith(" "))
 
 
+@pytest.mark.alone  # Each worker has turns and counts of its own.
 def test_a_plain_request_goes_where_it_was_explained(commanded: Commanded, asked: Asked) -> None:
     told = steps(asked, f"http://one.test:{commanded.port}/x")
     assert told["listener"] == commanded.http
@@ -60,7 +62,8 @@ def test_a_request_over_tls_is_explained_with_its_certificate(
         client.send(b"GET / HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\n\r\n")
         head, body = client.receive_message()
     assert status_of(head) == 200
-    assert json.loads(body)["by"] == told["backend"].partition(" at ")[0]
+    by, explained = json.loads(body)["by"], told["backend"].partition(" at ")[0]
+    assert by == explained or commanded.workers  # Each worker has turns of its own.
     assert commanded.http in str(asked.told(f"explain https://one.test:{commanded.tls_port}/"))
 
 
@@ -97,6 +100,7 @@ def test_an_unknown_host_or_port_is_explained(commanded: Commanded, asked: Asked
     assert steps(asked, "http://one.test:1/")["listener"] == "none"
 
 
+@pytest.mark.alone  # Each worker has turns and counts of its own.
 def test_a_client_that_has_no_room_is_explained(commanded: Commanded, asked: Asked) -> None:
     asked.done("connection-limit set 1")
     with connect(commanded.port) as client:
@@ -179,14 +183,15 @@ def test_a_live_websocket_is_listed_and_killed(commanded: Commanded, asked: Aske
         peer.send(b"before")
         assert client.receive_exactly(6) == b"before"
         token = one["token"]
-        text = f"Success: session {token} ({one['peer']}) is cut off\n"
+        name = text_of(number_from(str(token)))
+        text = f"Success: session {name} ({one['peer']}) is cut off\n"
         asked.done(f"sessions kill {token}", text)
         assert client.receive_rest(SECONDS_MAX) == b""
         assert peer.receive_rest(SECONDS_MAX) == b""
         # Nobody else is touched, and the token names nobody any more.
         other_peer.send(b"alive")
         assert other.receive_exactly(5) == b"alive"
-        text = f"Request failed: there is no session {token}"
+        text = f"Request failed: there is no session {name}"
         asked.refused(
             f"sessions kill {token}", 1, text, "`sozutw sessions list` shows what there is."
         )
@@ -198,17 +203,23 @@ def test_a_live_websocket_is_listed_and_killed(commanded: Commanded, asked: Aske
 
 
 def value(asked: Asked, words: str, *path: str) -> int:
-    """Return one number of those that are told."""
+    """Return one number of those that are told; of workers, their sum."""
     name = path[-1]
     told = asked.told(f"metrics get {words}")
     if asked.is_json:
+        if path[0] == "workers":
+            held = told["METRICS"]["workers"].values()
+            return sum(
+                int(number) for one in held for number in one["proxy"][name]["inner"].values()
+            )
         found = told["METRICS"]
         for step in path:
             found = found[int(step) if step.isdigit() and isinstance(found, list) else step]
         (number,) = found["inner"].values()
         return int(number)
-    (line,) = (line for line in told if line.split()[:1] == [name])
-    return int(line.split()[1])
+    lines = [line for line in told if line.split()[:1] == [name]]
+    assert len(lines) == 1 or path[0] == "workers"
+    return sum(int(line.split()[1]) for line in lines)
 
 
 def test_what_was_served_was_counted_and_is_cleared(commanded: Commanded, asked: Asked) -> None:
@@ -234,9 +245,9 @@ def test_what_was_served_was_counted_and_is_cleared(commanded: Commanded, asked:
         assert value(asked, f"--names {name} --no-clusters", "proxying", name) == number, name
     assert value(asked, "-k one -n requests", "clusters", "one", "cluster", "requests") == 2
     words = "--workers -n http.requests --no-clusters"
-    assert value(asked, words, "workers", "0", "proxy", "http.requests") == 3
+    assert value(asked, words, "workers", "http.requests") == 3
     asked.done("metrics clear")
-    assert value(asked, "-w -n http.status.200", "workers", "0", "proxy", "http.status.200") == 0
+    assert value(asked, "-w -n http.status.200", "workers", "http.status.200") == 0
 
 
 def test_the_names_of_metrics_are_listed(asked: Asked) -> None:
@@ -313,14 +324,16 @@ def test_metrics_are_told_again_and_again_until_interrupted(commanded: Commanded
 
 def test_the_process_is_told(commanded: Commanded, asked: Asked) -> None:
     told = asked.told("status")
+    pids = [info.pid for info in commanded.roll()]
+    if not commanded.workers:
+        assert pids == [commanded.process.pid]
     if asked.is_json:
-        assert told == {
-            "WORKERS": {"vec": [{"id": 0, "pid": commanded.process.pid, "run_state": 0}]}
-        }
+        vec = [{"id": n, "pid": pid, "run_state": 0} for n, pid in enumerate(pids)]
+        assert told == {"WORKERS": {"vec": vec}}
     else:
         assert [line.split() for line in told] == [
             ["WORKER", "PID", "STATE"],
-            ["0", str(commanded.process.pid), "running"],
+            *([str(number), str(pid), "running"] for number, pid in enumerate(pids)),
         ]
 
 
@@ -338,9 +351,3 @@ def test_the_log_tells_more_and_less(commanded: Commanded, asked: Asked) -> None
         "Request failed: Error parsing logging filter: 'loud' is not a level; one of off, error, "
     )
     asked.refused("logging sozutw=loud", 1, text + "warn, info, debug, trace is meant")
-
-
-def test_an_upgrade_is_not_served(asked: Asked) -> None:
-    why = "is not served yet: everything runs in one process until workers come"
-    asked.refused("upgrade", 1, f"Request failed: UpgradeMain {why}")
-    asked.refused("upgrade --worker 0", 1, f"Request failed: UpgradeWorker {why}")

@@ -111,12 +111,14 @@ def hold(stage: LiveStage) -> Iterator[Held]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_nobody_is_disturbed_by_what_does_not_concern_him(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "workers"), [(1, 0), (2, 0), (3, 2)])
+def test_nobody_is_disturbed_by_what_does_not_concern_him(
+    tmp_path: Path, seed: int, workers: int
+) -> None:
     with (
         ReservedPort() as other,
         Crowd(RealModel.backend_names()) as crowd,
-        LiveStage(tmp_path, 1) as stage,
+        LiveStage(tmp_path, 1, top=f"worker_count = {workers}") as stage,
     ):
         held = list(hold(stage))
         model = RealModel(random.Random(seed), stage.port, other.port, crowd)

@@ -70,7 +70,7 @@ def test_a_life_from_the_start_to_the_end(watcher: Watcher, tmp_path: Path, prog
     }
     with ReservedPort() as reserved:
         text = (
-            'command_socket = "s.sock"\ngraceful_shutdown_timeout = 7\n'
+            'worker_count = 0\ncommand_socket = "s.sock"\ngraceful_shutdown_timeout = 7\n'
             f'[[listeners]]\nprotocol = "http"\naddress = "{reserved}"\n'
         )
         config.write_text(text)
@@ -101,7 +101,9 @@ def test_a_life_from_the_start_to_the_end(watcher: Watcher, tmp_path: Path, prog
 def test_nobody_listens_and_it_serves_all_the_same(tmp_path: Path) -> None:
     config = tmp_path / "sozutw.toml"
     with ReservedPort() as reserved:
-        config.write_text(f'[[listeners]]\nprotocol = "http"\naddress = "{reserved}"\n')
+        config.write_text(
+            f'worker_count = 0\n[[listeners]]\nprotocol = "http"\naddress = "{reserved}"\n'
+        )
         nobody = {"NOTIFY_SOCKET": os.fspath(tmp_path / "none"), "WATCHDOG_USEC": "100000"}
         with Process([BIN / "sozutw", "start", "-c", config], tmp_path, nobody) as process:
             process.wait_for_port(reserved.port)

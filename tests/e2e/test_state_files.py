@@ -21,7 +21,8 @@ def another(folder: Path, *lines: str) -> Iterator[tuple[Process, Client]]:
     """Start a process whose file configures nothing, but for what these lines say."""
     folder.mkdir(exist_ok=True)
     log = f'access_logs_target = "file://{folder / "access.log"}"'
-    (folder / "empty.toml").write_text("\n".join(['command_socket = "s.sock"', log, *lines, ""]))
+    text = ["worker_count = 0", 'command_socket = "s.sock"', log, *lines, ""]
+    (folder / "empty.toml").write_text("\n".join(text))
     with start(folder / "empty.toml") as process:
         process.wait_for_text("commands are taken at")
         with Client(folder / "s.sock", timeout=SECONDS_MAX) as client:

@@ -27,6 +27,7 @@ from tests.e2e.harness import (
     ReservedPort,
     connect,
     wait_until,
+    with_workers,
 )
 from tests.e2e.stage import PATIENT, SECONDS_MAX, ScriptedBackend, Stage, get, status_of
 
@@ -238,7 +239,7 @@ class TlsStage(Stage):
         served = self.certificate.write(folder, "localhost").replace(", ", "\n")
         parts = [
             PATIENT if "_timeout" not in top else "",
-            top,
+            with_workers(top),
             f'access_logs_target = "file://{self.log_path}"\naccess_logs_format = "json"',
             f'[[listeners]]\nprotocol = "http"\naddress = "127.0.0.1:{self.port}"',
             f'[[listeners]]\nprotocol = "https"\naddress = "{tls}"\n{served}',

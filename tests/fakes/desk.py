@@ -9,8 +9,10 @@ from twisted.internet.defer import Deferred, execute, fail, succeed
 
 from sozutw.config.model import Config
 from sozutw.config.state import RefusedRequestError
+from sozutw.control.alone import Alone
 from sozutw.control.audit import AuditTrail
 from sozutw.control.changes.changes import Changes
+from sozutw.control.crew import Crew
 from sozutw.control.desk import Actor
 from sozutw.control.events import Events, EventWitness
 from sozutw.control.proto import command_pb2 as pb
@@ -19,6 +21,7 @@ from sozutw.control.questions.metrics_verbs import MetricVerbs
 from sozutw.control.questions.queries import RequestCounts, configured_counts
 from sozutw.control.running import Running
 from sozutw.control.verbs import CommandDesk, Parts
+from sozutw.control.worker_desk import WorkerDesk, WorkerParts
 from sozutw.process.counts import Counts
 from sozutw.process.totals import OnlyWorker
 from tests.fakes.worker import FakeWorld
@@ -38,6 +41,8 @@ class PlayedHost:
         self.taken: list[Config] = []
         self.waiting: list[str] = []
         self.filters: list[str] = []
+        self.worker_filters: list[str] = []
+        self.worker_places: list[int] = []
         self.places = 0
         self.stops: list[bool] = []
         self.reloads: list[str] = []
@@ -131,7 +136,7 @@ class Asked:
 class DeskScene:
     """A worker with a cluster ``app`` at LISTENER, and the desk that its operators ask."""
 
-    def __init__(self, *backends: str) -> None:
+    def __init__(self, *backends: str, crew: Crew | None = None) -> None:
         self.world = FakeWorld(*(backends or ("A",)))
         world = self.world
         self.pid = 4242
@@ -139,7 +144,27 @@ class DeskScene:
         self.events = Events()
         world.applier.witness = EventWitness(self.events)
         counts = RequestCounts()
-        self.changes = Changes(world.applier, self.host, self.events, counts, world.clock)
+        self.worker_desk = WorkerDesk(
+            WorkerParts(
+                applier=world.applier,
+                sessions=world.worker.sessions,
+                explainer=Explainer(
+                    world.applier.state,
+                    world.applier.listeners,
+                    world.certificates,
+                    world.worker.means,
+                ),
+                names_of=world.certificates.names_of,
+                set_log_filter=self.host.worker_filters.append,
+                set_places_per_address=self.host.worker_places.append,
+                is_stopping=lambda: self.host.is_stopping,
+            ),
+            world.clock,
+        )
+        self.crew: Crew = crew or Alone(self.worker_desk, self.host, lambda: self.pid)
+        self.changes = Changes(
+            world.applier, self.host, self.crew, self.events, counts, world.clock
+        )
         nobody_listens: Any = SimpleNamespace(acceptors={})
         numbers = Counts(
             world.worker, nobody_listens, world.applier, world.certificates, world.clock
@@ -160,14 +185,11 @@ class DeskScene:
                     self.events,
                     world.clock,
                 ),
-                running=Running(self.host, world.worker.sessions, self.events, world.clock),
-                explainer=Explainer(
-                    state, world.applier.listeners, world.certificates, world.worker.means
-                ),
+                running=Running(self.host, self.crew, self.events),
+                crew=self.crew,
                 events=self.events,
                 host=self.host,
                 names_of=world.certificates.names_of,
-                pid=lambda: self.pid,
             ),
             AuditTrail(lambda: 1.78e9, "1.0", self.trail),
             world.clock,

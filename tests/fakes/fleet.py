@@ -26,6 +26,7 @@ from sozutw.config.model import Settings
 from sozutw.config.requests import Request
 from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.changes.apply import Applier
+from sozutw.control.proto import command_pb2 as pb
 from sozutw.listen.certificates import Certificates
 from sozutw.process.worker.process import WorkerProcess
 from sozutw.process.workers import handle as handle_module
@@ -367,6 +368,8 @@ class FleetWorld:
         self.settings = settings or Settings(
             access_logs_target="file:///dev/null", max_connections=10
         )
+        self.turned: list[pb.Request] = []
+        """What commands have set otherwise than the settings."""
         self.processes: dict[int, FakeProcess] = {}
         self.unforked: Line | None = None
         self.adopt_error: OSError | None = None
@@ -388,7 +391,12 @@ class FleetWorld:
             self.state,
             self.sockets,
             self.entries,
-            Policy(workers=workers, settings=lambda: self.settings, **policy),
+            Policy(
+                workers=workers,
+                settings=lambda: self.settings,
+                turned=lambda: self.turned,
+                **policy,
+            ),
             self._adopt,
         )
         self.log: list[tuple[str, int]] = []

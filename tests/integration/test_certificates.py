@@ -211,7 +211,7 @@ def test_a_certificate_is_replaced_again_and_again_under_load(house: House) -> N
     # The keys of tickets belong to the listener, and not to what it serves.
     assert load.resumed == load.returned > 0
     assert house.shown_to(NAME) == served[-1].fingerprint
-    assert house.proxy.worker.counters.tls.failed == {}
+    assert house.proxy.serving.worker.counters.tls.failed == {}
 
 
 def test_what_is_added_and_removed_is_seen_by_the_next_handshake(house: House) -> None:

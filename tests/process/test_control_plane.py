@@ -148,7 +148,7 @@ def test_a_path_that_somebody_answers_on_stops_the_start_if_it_was_written(
     second.make()
     with pytest.raises(OSError, match="another sozutw answers there"):
         second.proxy.privilegedStartService()
-    assert second.proxy.listeners.acceptors == {}  # Nor is anything else left open.
+    assert second.proxy.serving.listeners.acceptors == {}  # Nor is anything else left open.
     third = make(command_socket_is_default=True)
     (said,) = [text for text in third.start() if text.startswith("no command socket")]
     assert "command_socket names another path" in said
@@ -232,7 +232,7 @@ def test_a_reload_lets_other_settings_hold(make: Callable[..., Place], tmp_path:
     assert "buffer_size" in text.partition("takes effect with the next start: ")[2]
     assert "retry_after" not in text
     assert "saved_state" not in text
-    assert place.proxy.worker.means.retry_after == 7
+    assert place.proxy.serving.worker.means.retry_after == 7
     assert place.clusters() == []
     path.write_text("buffer_size = 1")
     with pytest.raises(RefusedError, match=f"{path}:1: buffer_size is 1"):
@@ -474,10 +474,10 @@ def test_services_stop_one_after_the_other(make: Callable[..., Place]) -> None:
         service.stopService = stopped
 
     for name, service in (
-        ("the access log", proxy.access_log),
+        ("the access log", proxy.serving.access_log),
         ("the command socket", proxy.control),
-        ("the listeners", proxy.listeners),
-        ("the sessions", proxy.worker.sessions),
+        ("the listeners", proxy.serving.listeners),
+        ("the sessions", proxy.serving.worker.sessions),
     ):
         noted(name, service)
     (client,) = connected(place, 1)

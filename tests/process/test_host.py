@@ -86,10 +86,10 @@ def test_what_is_skipped_at_the_start_is_skipped_by_a_reload(tmp_path: Path) -> 
 def test_settings_hold_at_once_where_they_can_and_the_others_are_named() -> None:
     host = host_of()
     filters: list[str] = []
-    host.set_filter = lambda text: not filters.append(text)
+    host.live.set_filter = lambda text: not filters.append(text)
     seen: list[Config] = []
     host.configured = seen.append
-    means = host._means
+    means = host.live._knobs
     settings = Settings(
         log_level="debug",
         max_connections_per_ip=7,
@@ -126,7 +126,7 @@ def test_a_filter_is_refused_with_its_reason() -> None:
     def wrong(_text: str) -> bool:
         raise ValueError("no level")
 
-    host.set_filter = wrong
+    host.live.set_filter = wrong
     with pytest.raises(RefusedRequestError, match="no level"):
         host.set_log_filter("debug")
 

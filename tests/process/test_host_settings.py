@@ -21,7 +21,7 @@ def waiting(**changes: Any) -> list[str]:
 def test_those_that_can_hold_at_once() -> None:
     host, means = make_host()
     filters: list[str] = []
-    host.set_filter = lambda text: bool(filters.append(text)) or True
+    host.live.set_filter = lambda text: bool(filters.append(text)) or True
     new = replace(
         Settings(),
         log_level="debug",
@@ -55,7 +55,7 @@ def test_what_the_listeners_of_the_file_have_does_not_wait() -> None:
 
 
 def test_what_has_no_effect_at_any_time_does_not_wait() -> None:
-    assert waiting(worker_timeout=1.0, min_buffers=2, worker_count=3) == []
+    assert waiting(command_buffer_size=2, min_buffers=2) == []
 
 
 def test_what_only_the_command_line_reads_does_not_wait() -> None:
@@ -64,4 +64,4 @@ def test_what_only_the_command_line_reads_does_not_wait() -> None:
 
 def test_every_follower_is_a_setting() -> None:
     host, _ = make_host()
-    assert host.followers.keys() <= {field.name for field in fields(Settings)}
+    assert host.live.followers.keys() <= {field.name for field in fields(Settings)}

@@ -4,6 +4,8 @@ import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from twisted.application.service import Application, Service
@@ -68,6 +70,7 @@ class Proxy(FakeProxy, Service):
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__(0)
         self.error = error
+        self.succession: Any = SimpleNamespace()
         self.calls = []
 
     def privilegedStartService(self) -> None:
@@ -88,11 +91,10 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     service.privilegedStartService()
     service.startService()
     # The signals first: walking through all that was loaded takes a while.
-    assert reactor.called_when_running == [
-        service._signals.install,
-        run.calm_collector,
-        service._life.ready,
-    ]
+    assert reactor.called_when_running == [service._signals.install, run.calm_collector]
+    # Whoever is told that it is ready may send a signal.
+    proxy.serves()
+    assert reactor.called_when_running[2:] == [service._life.ready]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
 
@@ -158,7 +160,7 @@ def test_the_proxy_can_change_what_is_logged_if_the_log_is_ours(tmp_path: Path, 
     with loop_named("epoll") as loop:
         config = Config(settings=Settings(log_target=f"file://{tmp_path}/log"))
         service = run.make_process(config, loop.reactor, logs=logs)
-        assert service._proxy.host.set_filter("debug") is logs
+        assert service._proxy.host.live.set_filter("debug") is logs
         assert (service._observer is not None) is logs
         if service._observer is not None:
             assert service._observer.log_filter.admits("x", Level.DEBUG)

@@ -213,7 +213,7 @@ def watched(loop: HandRunLoop, tmp_path: Path) -> Iterator[Watched]:
 def test_it_tells_whether_clients_may_be_sent_to_it(watched: Watched) -> None:
     place = watched
     assert place.ask("/readyz") == (200, "ready\n")
-    place.proxy.listeners.deactivate(InetAddress("127.0.0.1", place.port))
+    place.proxy.serving.listeners.deactivate(InetAddress("127.0.0.1", place.port))
     status, reason = place.ask("/readyz")
     assert status == 503
     assert reason == "no listener is active, of 1 that are configured\n"
@@ -267,9 +267,9 @@ def test_what_is_put_in_force_while_it_stops_is_watched_by_nobody(place: Place) 
 
 
 def test_what_dials_over_tls_need_is_there_before_the_first_request(place: Place) -> None:
-    assert place.proxy._dialler._securing is None
+    assert place.proxy.serving._dialler._securing is None
     place.proxy.applier.apply(AddCluster(Cluster("tls", backend_tls=BackendTls())))
-    assert len(place.proxy._dialler._securing._contexts._contexts) == 1
+    assert len(place.proxy.serving._dialler._securing._contexts._contexts) == 1
 
 
 def test_a_socket_that_was_handed_over_waits_for_a_listener_that_is_not_active(

@@ -349,6 +349,18 @@ def test_draining_waits_for_the_last_session():
     assert not clock.getDelayedCalls()
 
 
+def test_a_drain_may_take_as_long_as_it_takes():
+    manager, clock = make(grace_seconds=30.0)
+    busy = admitted(manager, idle=False)
+    manager.grace_seconds = None
+    assert manager.seconds_left() == 0.0
+    outcome = fired(manager.drain)
+    assert manager.seconds_left() is None
+    assert not clock.getDelayedCalls()
+    busy.leave()
+    assert outcome == [None]
+
+
 def test_the_grace_period_ends_in_an_abort():
     manager, clock = make(grace_seconds=30.0)
     busy = admitted(manager, idle=False)

@@ -27,6 +27,7 @@ def test_each_is_counted_by_what_it_does() -> None:
     assert tally.total == 7
     assert tally.words == ("7 connections left (3 idle, 2 in an exchange, 1 tunnel, 1 closing)")
     assert tally.awaited(20.4) == f"{tally.words}, the oldest for 7 s, at most 20 s more"
+    assert tally.awaited(None) == f"{tally.words}, the oldest for 7 s, no deadline"
 
 
 def test_nobody_is_no_oldest() -> None:

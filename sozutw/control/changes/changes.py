@@ -41,6 +41,8 @@ STOPPING: Final = "sozutw is stopping, and changes nothing any more; start it an
 REPLACED: Final = "another process has taken over from this one meanwhile; ask again"
 _STILL_SECONDS: Final = 10.0
 """So often a client is told that it is waited for something; a silence of a minute is an end."""
+MISSED: Final = "the main process has applied it, and not every worker has"
+"""The first line of an answer whose others tell which worker, and why."""
 _TOLD_MAX: Final = 5
 """So many refused records are told of by their reason."""
 _PROGRESS_EVERY: Final = 5000
@@ -225,6 +227,7 @@ class Changes:
         except (RefusedRequestError, OSError) as error:
             return failure(f"loading static configuration failed: {error}; nothing is changed")
         waiting = self._host.take_settings(config)
+        self._crew.take_settings(config.settings)
         self._events.publish(pb.CONFIGURATION_RELOADED, origin=MAIN)
         if difference.requests:
             self._counts.count(*difference.requests)
@@ -284,8 +287,7 @@ class Changes:
 
 def _missed(faults: list[str]) -> pb.Response:
     """Say which workers have not got what is in force."""
-    text = "the main process has applied it, and not every worker has"
-    return failure("\n".join([text, *faults]))
+    return failure("\n".join([MISSED, *faults]))
 
 
 def _read(batch: pb.Batch, orders: list[Request], warnings: list[str]) -> Iterator[Request]:

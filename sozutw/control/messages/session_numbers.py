@@ -43,11 +43,12 @@ def text_of(number: int) -> str:
 
 
 def number_from(text: str) -> int:
-    """Read what ``text_of`` wrote; raises ValueError."""
+    """Read what ``text_of`` wrote, or the number itself, as JSON has it; raises ValueError."""
     parts = text.split(":")
     if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) not in {1, 3}:
         raise ValueError("a session is named by its number, or WORKER:GENERATION:NUMBER")
-    worker, generation, token = ([0, 0] + [int(part) for part in parts])[-3:]
+    numbers = [int(part) for part in parts]
+    worker, generation, token = numbers if len(parts) > 1 else name_of(numbers[0])
     limits = (1 << _WORKER_BITS, 1 << _GENERATION_BITS, 1 << _TOKEN_BITS)
     if worker >= limits[0] or generation >= limits[1] or token >= limits[2]:
         raise ValueError("no session has so large a number")

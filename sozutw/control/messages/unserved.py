@@ -4,13 +4,14 @@ from typing import Final
 
 from sozutw.config.state import RefusedRequestError
 
-_ONE_PROCESS: Final = "everything runs in one process until workers come"
+_AS_MANY: Final = "worker_count says how many workers there are; an upgrade takes a new number"
+_MAIN_HAS_THEM: Final = "the main process has the listening sockets itself"
 _NO_TCP: Final = "this version has http and https listeners only"
 _NO_UDP: Final = "this version takes no datagrams"
 
 VERBS: Final = {
-    "launch_worker": ("LaunchWorker", _ONE_PROCESS),
-    "return_listen_sockets": ("ReturnListenSockets", _ONE_PROCESS),
+    "launch_worker": ("LaunchWorker", _AS_MANY),
+    "return_listen_sockets": ("ReturnListenSockets", _MAIN_HAS_THEM),
     "add_tcp_listener": ("AddTcpListener", _NO_TCP),
     "update_tcp_listener": ("UpdateTcpListener", _NO_TCP),
     "add_tcp_frontend": ("AddTcpFrontend", _NO_TCP),

@@ -55,7 +55,9 @@ def status(infos: list[pb.WorkerInfo]) -> pb.Response:
             closing=sum(drain.closing for drain in drains),
             oldest_seconds=max(drain.oldest_seconds for drain in drains),
         )
-        text += f": stopping, {tally.awaited(max(drain.seconds_left for drain in drains))}"
+        # One without a deadline has none for all.
+        left = [drain.seconds_left for drain in drains if drain.HasField("seconds_left")]
+        text += f": stopping, {tally.awaited(max(left) if len(left) == len(drains) else None)}"
     return ok(text, workers=pb.WorkerInfos(vec=infos))
 
 

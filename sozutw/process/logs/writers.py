@@ -99,7 +99,8 @@ class SharedSink:
     A descriptor that others write to as well, such as standard output.
 
     It may not be made non-blocking, for that would hold for everybody: so each write is
-    preceded by a look, and is short enough to be taken whole.
+    preceded by a look, and is short enough to be taken whole. It ends with a line: what several
+    processes write at a time must not get mixed up within one.
     """
 
     def __init__(self, fd: int = 1) -> None:
@@ -127,17 +128,36 @@ class SharedSink:
 
     def _send_to_socket(self, data: bytes) -> int:
         assert self._socket is not None
-        return self._socket.send(data, socket.MSG_DONTWAIT)
+        sent = 0
+        try:
+            while sent < len(data):
+                piece = data[sent : _piece_end(data, sent)]
+                taken = self._socket.send(piece, socket.MSG_DONTWAIT)
+                sent += taken
+                if taken < len(piece):
+                    break
+        except OSError:
+            if not sent:
+                raise
+        return sent
 
     def _send_by_pieces(self, data: bytes) -> int:
         sent = 0
         try:
             while sent < len(data) and self._poll.poll(0):
-                sent += os.write(self._fd, data[sent : sent + _PIPE_BYTES])
+                sent += os.write(self._fd, data[sent : _piece_end(data, sent)])
         except OSError:
             if not sent:
                 raise
         return sent
+
+
+def _piece_end(data: bytes, start: int) -> int:
+    """Return where what is written at once ends: behind the last line that there is room for."""
+    end = start + _PIPE_BYTES
+    if end >= len(data):
+        return len(data)
+    return data.rfind(b"\n", start, end) + 1 or end
 
 
 class StreamWriter:

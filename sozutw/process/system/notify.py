@@ -69,6 +69,13 @@ class Notifier:
                 return
             self._waiting.popleft()
 
+    def environment(self) -> dict[str, str]:
+        """Return what lets a successor of this process be heard too."""
+        told = {"NOTIFY_SOCKET": self.address} if self.address else {}
+        if self.address and self.watchdog_seconds is not None:
+            told["WATCHDOG_USEC"] = str(round(self.watchdog_seconds * 1_000_000))
+        return told
+
     def close(self) -> None:
         """Tell nothing more."""
         self.address = ""
@@ -166,6 +173,19 @@ class LifeSigns:
         if self._next_status is not None:
             self._next_status.cancel()
         self._next_status = self._clock.callLater(DRAIN_STATUS_SECONDS, self._look_again)
+
+    def replaced_by(self, pid: int) -> None:
+        """
+        Another process serves, and tells how it is; this one tells nothing more.
+
+        Only the main process is heard (NotifyAccess=main): so it is this one that names it.
+        """
+        self._notifier.tell(f"MAINPID={pid}")
+        self.close()
+
+    def environment(self) -> dict[str, str]:
+        """Return what lets a successor of this process be heard too."""
+        return self._notifier.environment()
 
     def _new_status(self) -> str:
         if self._is_stopping:

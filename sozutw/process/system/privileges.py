@@ -11,6 +11,8 @@ import pwd
 from typing import Final, NamedTuple
 
 _ROOT: Final = 0
+_PR_SET_NO_NEW_PRIVS: Final = 38
+"""linux/prctl.h"""
 
 
 class Account(NamedTuple):
@@ -75,11 +77,19 @@ def become(account: Account) -> None:
     """
     Be this user for good, in every thread, with the groups that he is in and no others.
 
-    Does nothing where that is so already; raises OSError if it cannot be.
+    And no program that is begun from here on may be more than he is (``no_new_privs``), where the
+    kernel has that. Raises OSError if he cannot be become.
     """
     if os.geteuid() != _ROOT:
         check_may_become(account)
+        _gain_no_more()
         return
+    # First, while Python's own files can surely be read; root is given up all the same.
+    _gain_no_more()
+    _give_root_up(account)
+
+
+def _give_root_up(account: Account) -> None:
     try:
         if account.name:
             os.initgroups(account.name, account.gid)
@@ -93,6 +103,17 @@ def become(account: Account) -> None:
         raise OSError(error.errno, text) from None
     assert set(os.getresuid()) == {account.uid}
     assert set(os.getresgid()) == {account.gid}
+
+
+def _gain_no_more() -> None:
+    """Let no set-user-ID program, nor one with capabilities of its file, give any of them back."""
+    # Python has no call of its own for it.
+    import ctypes  # noqa: PLC0415  # where nobody is to be become, nobody needs it
+
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        return
 
 
 def _user(user: str | int) -> pwd.struct_passwd | None:

@@ -55,9 +55,8 @@ def _files(folder: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        # In the middle of an installation, perhaps. It will be another program afterwards.
-        yield f"{folder} {error.errno}"
+    except OSError:
+        # In the middle of an installation, perhaps: its files are missed, and it is another one.
         return
     for entry in entries:
         if entry.name.endswith(_PROGRAM):

@@ -133,6 +133,8 @@ class Upgrade:
         self._handover = handover
         self._descriptors = descriptors
         self.command: Command = command_of
+        self.environment: dict[str, str] = {}
+        """What is added to that of this process."""
         self.seconds_max = STEP_SECONDS_MAX
         self._lock = threading.Lock()
         self._conversation: Conversation | None = None
@@ -180,7 +182,9 @@ class Upgrade:
             with theirs:
                 self._check()
                 process = subprocess.Popen(  # noqa: S603  # our own interpreter
-                    self.command(theirs.fileno()), pass_fds=[theirs.fileno()], close_fds=True
+                    self.command(theirs.fileno()),
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, **self.environment},
                 )
         except OSError as error:
             self._close(conversation)

@@ -55,6 +55,9 @@ class Succession:
         self.pid_file: str | None = None
         """A file, beside ``pid_file_path``, that tells of this process; the next one keeps it."""
         self.replaced: Callable[[], None] = _nothing
+        self.replaced_by: Callable[[int], None] = lambda _pid: None
+        self.environment: Callable[[], dict[str, str]] = dict
+        """What the next process is told by its environment."""
         self.stayed: Callable[[], None] = _nothing
         self.upgrade: Upgrade | None = None
         """The attempt that is under way."""
@@ -76,6 +79,7 @@ class Succession:
         if offer is None:
             raise RefusedRequestError("only a process that began with a file can be replaced")
         self.upgrade = Upgrade(self._reactor, self._state, *offer)
+        self.upgrade.environment = self.environment()
         try:
             pid = yield self.upgrade.run()
         except (UpgradeFailedError, OSError) as error:
@@ -91,7 +95,7 @@ class Succession:
                 os.kill(pid, signal.SIGTERM)
             raise RefusedRequestError("the stop that was asked for ends the new process too")
         _log.info("process {pid} serves in our place; what is under way here ends first", pid=pid)
-        self._replaced()
+        self._replaced(pid)
         return pid
 
     def give_up(self) -> "Deferred[None]":
@@ -107,8 +111,9 @@ class Succession:
         self._waiting.append(ended)
         return ended
 
-    def _replaced(self) -> None:
+    def _replaced(self, pid: int) -> None:
         self.replaced()
+        self.replaced_by(pid)
         self._host.is_stopping = True
         if self.control is not None:
             self.control.hand_over()

@@ -2,7 +2,7 @@
 Take over from a running process: the other side of ``process.upgrade.attempt``.
 
 ``python -m sozutw.process.upgrade.takeover DESCRIPTOR`` is started by the process that hands over.
-It becomes a proxy with that one's sockets and state, and with the settings of the file as it is now.
+It becomes a proxy with that one's sockets and state, and with the settings of the file as it is.
 """
 
 import os

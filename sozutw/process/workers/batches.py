@@ -1,9 +1,10 @@
 """What workers are to have: each change as it was committed, and the whole for those that begin."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sozutw.config.dump import dump
-from sozutw.config.requests import Request
+from sozutw.config.model import InetAddress
+from sozutw.config.requests import ActivateListener, Request
 from sozutw.config.state import ConfigView
 from sozutw.process.workers.batch import Batch
 from sozutw.process.workers.entries import Entries
@@ -37,7 +38,8 @@ class Batches:
         self.number += 1
         self._sockets.parted(self.number)
         sockets, blanks = self._sockets.take_fresh(), self._entries.take_fresh()
-        return Batch(self.number, orders, sockets, blanks)
+        lasting = _lasting(orders, frozenset(self._sockets.every()))
+        return Batch(self.number, lasting, sockets, blanks)
 
     def whole(self) -> Batch:
         """
@@ -58,3 +60,10 @@ class Batches:
     def listeners(self) -> int:
         """How many listening sockets there are."""
         return len(self._sockets.every())
+
+
+def _lasting(orders: Sequence[Request], active: Collection[InetAddress]) -> Iterator[Request]:
+    """Leave out activations that the same change takes back: there is no socket for them."""
+    for order in orders:
+        if not isinstance(order, ActivateListener) or order.address in active:
+            yield order

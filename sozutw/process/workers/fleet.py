@@ -172,6 +172,8 @@ class Fleet:
         With a line for each that has not, or that lacks an earlier change.
         """
         late, faults = [], []
+        if not any(self.roster.loaded()):
+            faults.append("no worker serves now; whoever comes has it")
         for member in self.roster.loaded():
             if member.diverged is not None:
                 faults.append(f"{member.name}: {member.diverged}; it is being replaced")
@@ -218,6 +220,8 @@ class Fleet:
         """One could serve now."""
         # What holds now may be other than what held when it was begun.
         member.take_settings(self._policy.settings())
+        for question in self._policy.turned():
+            member.ask(question)
         if member.generation:
             self.came(member)
         loaded = self._all_loaded

@@ -58,6 +58,8 @@ class Newcomers:
                 processors[member.id % len(processors)] if processors else None,
                 survives=self._policy.survives_main,
             )
+            for question in self._policy.turned():
+                member.ask(question)
         except OSError:
             theirs.close()
             raise

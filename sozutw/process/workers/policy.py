@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 from sozutw.config.model import Settings
+from sozutw.control.proto import command_pb2 as pb
 
 LOOK_SECONDS: Final = 1.0
 """How often each worker is asked whether it lives."""
@@ -34,7 +35,9 @@ class Policy(NamedTuple):
 
     workers: int
     settings: Callable[[], Settings]
-    """Those that hold now."""
+    """Those of the file that holds now."""
+    turned: Callable[[], Sequence[pb.Request]] = tuple
+    """What commands have set otherwise."""
     restarts: bool = True
     timeout: float = 10.0
     """Without a word for so many seconds a worker counts as not answering; 0: it never does."""

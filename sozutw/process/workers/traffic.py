@@ -7,7 +7,7 @@ the configuration; the workers are told what it has committed. It serves nobody 
 
 import os
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import socket
@@ -27,21 +27,20 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.slowly import Slowly, Steps
 from sozutw.listen.certificates import Certificates
 from sozutw.listen.handed import HandedSockets
-from sozutw.listen.limits import raise_descriptor_limit
+from sozutw.listen.limits import plan_descriptors
 from sozutw.metrics.render import Reports
 from sozutw.metrics.transfer import Reader, TransferError
+from sozutw.process.live_settings import LiveSettings
 from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
+from sozutw.process.workers.beginning import Beginning
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
 from sozutw.process.workers.fleet import Fleet
 from sozutw.process.workers.forks import CannotForkError, ZygoteForks
 from sozutw.process.workers.member import Member
-from sozutw.process.workers.policy import Policy
+from sozutw.process.workers.policy import WAIT_SECONDS, Policy
 from sozutw.process.workers.sockets import MainSockets
-
-_DESCRIPTORS: int = 65_536
-"""More than the listening sockets of most, and the channels of all workers."""
 
 _log = Logger()
 
@@ -66,7 +65,9 @@ class _NoPool:
 class WorkersTraffic:
     """Serves clients by workers; a ``process.serving.Serving``."""
 
-    def __init__(self, settings: Settings, reactor: Any, handed: HandedSockets) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Any, listeners: int, handed: HandedSockets
+    ) -> None:
         self._reactor = reactor
         self._settings = settings
         self.knobs: Knobs = MainKnobs(
@@ -81,18 +82,20 @@ class WorkersTraffic:
             settings.access_logs_target or settings.log_target,
             settings.access_logs_format,
         )
-        raise_descriptor_limit(_DESCRIPTORS)
+        # What each worker plans for itself; here it is judged, and told once.
+        plan_descriptors(settings.max_connections, listeners)
         self.certificates = Certificates(time.time)
         self.sockets = MainSockets(handed)
         entries = Entries()
         self.certificates.opened, self.certificates.closed = entries.opened, entries.closed
         state = ConfigState()
         self.applier = Applier(state, self.sockets, _NoPool(), reactor, self.certificates)
-        self._current: Callable[[], Settings] = lambda: settings
+        self._live: LiveSettings | None = None
         self.forks = ZygoteForks(reactor, survive=settings.worker_survive_main)
         policy = Policy(
             workers=settings.worker_count,
             settings=self._settings_now,
+            turned=self._turned,
             restarts=settings.worker_automatic_restart,
             timeout=settings.worker_timeout,
             hang_timeout=settings.worker_hang_timeout,
@@ -103,11 +106,24 @@ class WorkersTraffic:
         self.forks.ended = self.fleet.ended
         self.applier.committed = self._committed
         self._is_begun = False
+        self._is_loaded = False
+        self._beginning = Beginning(reactor, settings.worker_timeout or WAIT_SECONDS)
         self._is_over = False
+        self._waiting: list[Deferred[None]] = []
+        """Stops that wait for the workers."""
         self._grace_seconds: float | None = settings.graceful_shutdown_timeout
 
     def _settings_now(self) -> Settings:
-        return self._current()
+        return self._settings if self._live is None else self._live.in_force
+
+    def _turned(self) -> list[pb.Request]:
+        """Return what commands have set otherwise than the file."""
+        turned = []
+        if self._live is not None and self._live.log_level_turned is not None:
+            turned.append(pb.Request(Logging=self._live.log_level_turned))
+        if self._live is not None and self._live.places_turned is not None:
+            turned.append(pb.Request(set_max_connections_per_ip=self._live.places_turned))
+        return turned
 
     def _committed(self, orders: list[Request]) -> None:
         if self._is_begun:  # Else nobody is there, and who comes is told all.
@@ -132,9 +148,9 @@ class WorkersTraffic:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
         self.sockets.close_unused()
 
-    def settings_of(self, current: Callable[[], Settings]) -> None:
+    def settings_of(self, live: LiveSettings) -> None:
         """Know where to look for the settings that hold."""
-        self._current = current
+        self._live = live
 
     def start(self) -> "Deferred[None]":
         """Begin the workers once the loop runs, and fire when they could serve."""
@@ -149,23 +165,46 @@ class WorkersTraffic:
     def _begin(self) -> Generator["Deferred[Any]", Any, None]:
         yield self._access_log.stopService()
         try:
-            yield self.forks.start()
-        except CannotForkError:
             if not self._is_over:
+                yield self.forks.start()
+            # A stop may have come meanwhile.
+            if self._has_ended():
+                return
+            self._is_begun = True
+            yield self.fleet.start()
+            self._is_loaded = True
+        except CannotForkError:
+            self._beginning.over()
+            if not self._has_ended():
                 raise
-        if self._is_over:
-            return  # Nobody asks any more whether it could serve.
-        self._is_begun = True
-        yield self.fleet.start()
+        finally:
+            self._wait_no_more()
+
+    def _has_ended(self) -> bool:
+        return self._is_over
+
+    def _wait_no_more(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
 
     def serve(self) -> None:
         """Let the workers take clients from now on."""
         self.fleet.serve()
+        self._beginning.over()
+        _log.info("{count} workers serve", count=self.fleet.roster.serving)
 
     @inlineCallbacks
     def stop(self) -> Generator["Deferred[None]", None, None]:
         """Let the workers accept no more and end in time, and close what is left."""
+        if self._is_begun and not self._is_loaded:
+            # Whoever has connected waits for the workers that come, and is served.
+            loaded: Deferred[None] = Deferred()
+            self._waiting.append(loaded)
+            yield loaded
+            self.fleet.serve()
         self._is_over = True
+        self._beginning.over()
         self.sockets.close()
         yield self._access_log.stopService()
         if self._is_begun:
@@ -174,6 +213,7 @@ class WorkersTraffic:
 
     def stop_now(self) -> None:
         """Let the workers end at once."""
+        self._wait_no_more()
         if self._is_begun:
             self.fleet.stop(is_hard=True, seconds=None)
 
@@ -234,7 +274,7 @@ class WorkersTraffic:
 
     def make_crew(self, host: Host) -> Crew:
         """Return the workers as the verbs see them."""
-        return FleetCrew(self.fleet, self.forks, host)
+        return FleetCrew(self.fleet, self.forks, host, self._beginning.wait)
 
     def tell_events(self, events: Events) -> None:
         """Publish what happens in the workers, and to them."""

@@ -3,8 +3,8 @@ The zygote: a small process that forks the workers.
 
 ``python -m sozutw.process.zygote.zygote DESCRIPTOR`` is started by the main process, in
 ``process.zygote.nursery``. It has loaded all that a worker needs and made the blank contexts of
-TLS, so that each worker begins at once, and all with the same ticket keys. It never has a reactor: none
-could be forked.
+TLS, so that each worker begins at once, and all with the same ticket keys. It never has a
+reactor: none could be forked.
 
 Each packet on the socket is one JSON object. It says ``{"zygote": 1, "pid": PID}`` when it is
 ready, and takes:
@@ -29,6 +29,7 @@ from importlib import import_module
 from time import monotonic
 from typing import Final, NoReturn
 
+from sozutw.listen.shares import Share, Shares
 from sozutw.process.signals import say_on_stderr
 from sozutw.process.system.titles import set_title
 from sozutw.process.zygote.blanks import BLANKS_MAX, Blanks
@@ -44,7 +45,7 @@ _WORKER: Final = "sozutw.process.worker.process"
 _ANSWERS_MAX: Final = 256
 """So many may wait to be sent before more is asked of it; what ends is always told."""
 
-Serve = Callable[[socket.socket, Blanks], int]
+Serve = Callable[[socket.socket, Blanks, Share | None], int]
 """What a child does: serve until it is told to end on its channel; returns its exit status."""
 
 
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
     with ForkSignals() as signals, socket.socket(fileno=int(descriptor)) as sock:
         sock.setblocking(False)
         sock.set_inheritable(False)
-        set_title("sozutw: zygote")
+        set_title("sozutw zygote")
         serve: Serve = import_module(worker).serve
         blanks = Blanks(BLANKS_MAX)
         assert "twisted.internet.reactor" not in sys.modules, "a reactor cannot be forked"
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> int:
         gc.collect()
         gc.freeze()
         try:
-            Zygote(sock, signals, lambda channel: serve(channel, blanks)).run()
+            Zygote(sock, signals, lambda channel, share: serve(channel, blanks, share)).run()
         except PacketError as error:
             say_on_stderr(f"sozutw: the zygote was told what makes no sense, and ends: {error}")
             return _EX_NONSENSE
@@ -78,13 +79,17 @@ class Zygote:
     """What the process does from the moment that it is ready."""
 
     def __init__(
-        self, sock: socket.socket, signals: ForkSignals, serve: Callable[[socket.socket], int]
+        self,
+        sock: socket.socket,
+        signals: ForkSignals,
+        serve: Callable[[socket.socket, Share | None], int],
     ) -> None:
         self._sock = sock
         self._signals = signals
         self._serve = serve
         self._outbox = Outbox(sock)
-        self._children: set[int] = set()
+        self._children: dict[int, Share | None] = {}
+        self._shares = Shares()
         self._survives = False
         self._is_over = False
 
@@ -113,8 +118,7 @@ class Zygote:
         events = dict(poll.poll(None if seconds_max is None else seconds_max * 1000))
         if self._signals.wake.fileno() in events:
             self._signals.heard()
-        # An end is told whether or not it was asked for.
-        return bool(events.get(self._sock.fileno(), 0) & ~select.POLLOUT)
+        return bool(events.get(self._sock.fileno(), 0) & select.POLLIN)
 
     def _read(self) -> None:
         try:
@@ -136,25 +140,27 @@ class Zygote:
                 raise PacketError(f"{str(value)[:100]}, with {count} descriptors")
 
     def _fork(self, number: int, channel: socket.socket) -> None:
+        share = self._shares.give()
         try:
             # A signal for the child must not come while the child still ignores it.
             with self._signals.held():
                 pid = os.fork()
                 if not pid:
-                    self._become_worker(channel)
+                    self._become_worker(channel, share)
         except OSError as error:
+            self._shares.take_back(share)
             self._outbox.put({"failed": number, "why": f"cannot fork: {error.strerror}"})
             return
-        self._children.add(pid)
+        self._children[pid] = share
         self._outbox.put({"forked": number, "pid": pid})
 
-    def _become_worker(self, channel: socket.socket) -> NoReturn:
+    def _become_worker(self, channel: socket.socket, share: Share | None) -> NoReturn:
         """Be the child: of the zygote only what was loaded and made is left."""
 
         def live() -> int:
             self._sock.close()
             self._signals.forget()
-            return self._serve(channel)
+            return self._serve(channel, share)
 
         status = EX_SOFTWARE
         try:
@@ -171,7 +177,7 @@ class Zygote:
             self._tell_end(pid, status)
 
     def _tell_end(self, pid: int, status: int) -> None:
-        self._children.discard(pid)
+        self._shares.take_back(self._children.pop(pid, None))
         self._outbox.put({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
     def _see_children_out(self) -> None:

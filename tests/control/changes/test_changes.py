@@ -18,8 +18,10 @@ from sozutw.config.model import (
 )
 from sozutw.config.state import ConfigState, RefusedRequestError
 from sozutw.control.changes.changes import REPLACED
+from sozutw.control.messages.records import write_records
 from sozutw.control.messages.translate import message_of
 from sozutw.control.proto import command_pb2 as pb
+from tests.fakes.crew import PlayedCrew
 from tests.fakes.desk import DeskScene
 from tests.fakes.messages import backend, cluster, frontend, http_listener
 from tests.fakes.worker import LISTENER, ok
@@ -463,3 +465,39 @@ def test_whoever_waits_for_an_upgrade_hears_that_it_goes_on() -> None:
     assert asked.answer.status == pb.OK
     assert order.answer.message == REPLACED
     assert len(scene.world.clock.getDelayedCalls()) == timers
+
+
+# Workers that have it, or have not.
+
+
+def test_an_order_is_answered_when_every_worker_has_it() -> None:
+    crew = PlayedCrew(0, 1)
+    crew.held = held = Deferred()
+    scene = DeskScene(crew=crew)
+    asked = scene.begin(cluster(cluster_id="new"))
+    scene.settle()
+    assert asked.answers == []
+    held.callback([])
+    assert asked.answer.status == pb.OK
+
+
+@pytest.mark.parametrize("kind", ["order", "batch", "state", "file"])
+def test_who_has_not_got_it_is_named(kind: str, tmp_path: Path) -> None:
+    crew = PlayedCrew(0, 1)
+    crew.faults = ["worker 1: it has no room"]
+    scene = DeskScene(crew=crew)
+    scene.host.files["f"] = Config()
+    path = tmp_path / "state"
+    path.write_bytes(b"".join(write_records([cluster(cluster_id="new")])))
+    path.chmod(0o600)
+    asked = {
+        "order": cluster(cluster_id="new"),
+        "batch": pb.Request(batch=pb.Batch(requests=[cluster(cluster_id="new")])),
+        "state": pb.Request(load_state=str(path)),
+        "file": pb.Request(reload_configuration="f"),
+    }[kind]
+    assert scene.refused(asked) == (
+        "the main process has applied it, and not every worker has\nworker 1: it has no room"
+    )
+    if kind != "file":
+        assert scene.world.applier.state.cluster("new") is not None

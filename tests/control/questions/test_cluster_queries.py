@@ -34,15 +34,11 @@ from tests.fakes.worker import LISTENER, FakeWorld
 TLS = InetAddress("10.0.0.1", 8443)
 
 
-def both(response: pb.Response, kind: str) -> Any:
-    """Demand that both tell the same; return it."""
+def content_of(response: pb.Response, kind: str) -> Any:
     assert response.status == pb.OK
     assert response.SerializeToString()
-    told = response.content.worker_responses.map
-    assert set(told) == {"0", "main"}
-    assert told["0"] == told["main"]
-    assert told["0"].WhichOneof("content_type") == kind
-    return getattr(told["0"], kind)
+    assert response.content.WhichOneof("content_type") == kind
+    return getattr(response.content, kind)
 
 
 def rule(host: str, cluster_id: str | None, path: str = "", **more: Any) -> FrontendRule:
@@ -70,7 +66,7 @@ def found(hostname: str, path: str | None = None) -> list[str]:
     scene = world()
     query = pb.QueryClusterByDomain(hostname=hostname, path=path)
     listeners = scene.applier.listeners.values()
-    told = both(clusters_by_domain(scene.applier.state, listeners, query), "clusters")
+    told = content_of(clusters_by_domain(scene.applier.state, listeners, query), "clusters")
     return [one.configuration.cluster_id for one in told.vec]
 
 
@@ -78,11 +74,11 @@ def test_a_cluster_is_told_with_its_frontends_and_backends() -> None:
     scene = world()
     response = cluster_by_id(scene.applier.state, "app")
     assert response.message == "Successfully queried clusters"
-    (app,) = both(response, "clusters").vec
+    (app,) = content_of(response, "clusters").vec
     assert app.configuration.cluster_id == "app"
     assert [one.hostname for one in app.http_frontends] == ["*"]
     assert [one.backend_id for one in app.backends] == ["A"]
-    (secure,) = both(cluster_by_id(scene.applier.state, "secure"), "clusters").vec
+    (secure,) = content_of(cluster_by_id(scene.applier.state, "secure"), "clusters").vec
     assert [one.hostname for one in secure.https_frontends] == ["shop.example"]
     assert not secure.http_frontends
 
@@ -90,7 +86,7 @@ def test_a_cluster_is_told_with_its_frontends_and_backends() -> None:
 def test_a_cluster_that_is_gone_is_told_by_what_it_left() -> None:
     scene = world()
     scene.apply(RemoveCluster("app"))
-    (app,) = both(cluster_by_id(scene.applier.state, "app"), "clusters").vec
+    (app,) = content_of(cluster_by_id(scene.applier.state, "app"), "clusters").vec
     assert not app.HasField("configuration")
     assert len(app.backends) == len(app.http_frontends) == 1
 
@@ -98,7 +94,7 @@ def test_a_cluster_that_is_gone_is_told_by_what_it_left() -> None:
 @pytest.mark.parametrize("cluster_id", ["nope", ""])
 def test_an_unknown_cluster_is_nothing_and_the_message_says_so(cluster_id: str) -> None:
     response = cluster_by_id(world().applier.state, cluster_id)
-    assert not both(response, "clusters").vec
+    assert not content_of(response, "clusters").vec
     assert f"; there is no cluster {cluster_id!r}, nor a frontend" in response.message
 
 
@@ -139,23 +135,23 @@ def test_a_host_that_nothing_leads_anywhere_is_told_as_that() -> None:
     query = pb.QueryClusterByDomain(hostname="shop.example", path="/x")
     response = clusters_by_domain(scene.applier.state, [], query)
     assert response.message.endswith("; no frontend leads 'shop.example/x' to a cluster")
-    assert not both(response, "clusters").vec
+    assert not content_of(response, "clusters").vec
     assert found("a..b") == []
     assert found("") == []
     plain = FakeWorld()
     plain.apply(AddHttpFrontend(rule("no.example", None, position=Position.PRE)))
     query = pb.QueryClusterByDomain(hostname="no.example", path="/")
     listeners = plain.applier.listeners.values()
-    told = both(clusters_by_domain(plain.applier.state, listeners, query), "clusters")
+    told = content_of(clusters_by_domain(plain.applier.state, listeners, query), "clusters")
     assert not told.vec
 
 
 def test_each_cluster_has_a_hash_that_changes_with_it() -> None:
     scene = world()
-    before = dict(both(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
+    before = dict(content_of(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
     assert set(before) == {"app", "api", "posts", "shop", "wild", "secure"}
     scene.add_backend("B")
-    after = dict(both(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
+    after = dict(content_of(whole(cluster_hashes(scene.applier.state)), "cluster_hashes").map)
     assert {name for name in before if before[name] != after[name]} == {"app"}
 
 
@@ -164,7 +160,7 @@ def test_the_key_that_is_shown_to_backends_is_not_told() -> None:
     tls = BackendTls(certificate=CertificateAndKey(pem("one"), "SECRET"))
     here.apply(AddCluster(Cluster("app", backend_tls=tls)))
     response = cluster_by_id(here.applier.state, "app")
-    (told,) = both(response, "clusters").vec
+    (told,) = content_of(response, "clusters").vec
     assert told.configuration.extras.backend_tls.certificate.certificate == pem("one")
     assert b"SECRET" not in response.SerializeToString()
 
@@ -177,6 +173,6 @@ def test_many_hashes_are_made_in_small_steps_and_told_of_one_moment() -> None:
     scene.apply(RemoveCluster("c0"), AddCluster(Cluster("c1", sticky_session=True)))
     pauses, response = counted(steps)
     assert pauses >= 2
-    told = both(response, "cluster_hashes").map
+    told = content_of(response, "cluster_hashes").map
     assert "c0" not in told
     assert told["c1"] == scene.applier.state.hash_of("c1")

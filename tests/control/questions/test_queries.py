@@ -35,6 +35,7 @@ from sozutw.control.questions.queries import (
     frontends,
     health_checks,
     listeners,
+    status,
     workers,
 )
 from tests.fakes.steps import counted, whole
@@ -77,11 +78,35 @@ def hosts(told: pb.ListedFrontends) -> tuple[list[str], list[str]]:
     return [rule.hostname for rule in http], [rule.hostname for rule in https]
 
 
-def test_the_process_is_its_one_worker() -> None:
-    listed = check(workers(42, is_stopping=False), "Successfully listed workers", "workers")
-    assert list(listed.vec) == [pb.WorkerInfo(id=0, pid=42, run_state=pb.RUNNING)]
-    stopping = check(workers(42, is_stopping=True), "Successfully listed workers", "workers")
-    assert list(stopping.vec) == [pb.WorkerInfo(id=0, pid=42, run_state=pb.STOPPING)]
+RUNNING = pb.WorkerInfo(id=0, pid=42, run_state=pb.RUNNING)
+
+
+def leaving(worker: int, seconds_left: float | None, **drain: float) -> pb.WorkerInfo:
+    whole = {"idle": 0, "exchange": 0, "tunnel": 0, "closing": 0, "oldest_seconds": 0.0} | drain
+    state = pb.DrainState(**whole, seconds_left=seconds_left)
+    return pb.WorkerInfo(id=worker, pid=43, run_state=pb.STOPPING, drain=state)
+
+
+def test_workers_are_told_as_they_are() -> None:
+    listed = check(workers([RUNNING]), "Successfully listed workers", "workers")
+    assert list(listed.vec) == [RUNNING]
+    text = "Successfully collected the status of workers"
+    assert list(check(status([RUNNING]), text, "workers").vec) == [RUNNING]
+
+
+def test_whom_several_wait_for_is_told_together() -> None:
+    one = leaving(0, 5.0, idle=1, tunnel=1, oldest_seconds=3.0)
+    other = leaving(1, 7.0, exchange=2, closing=1, oldest_seconds=9.0)
+    text = (
+        "Successfully collected the status of workers: stopping, 5 connections left "
+        "(1 idle, 2 in an exchange, 1 tunnel, 1 closing), the oldest for 9 s, at most 7 s more"
+    )
+    told = check(status([RUNNING, one, other]), text, "workers")
+    assert list(told.vec) == [RUNNING, one, other]
+    endless = leaving(0, None, idle=1, oldest_seconds=12.0)
+    text = "Successfully collected the status of workers: stopping, 4 connections left "
+    text += "(1 idle, 2 in an exchange, 1 closing), the oldest for 12 s, no deadline"
+    check(status([RUNNING, endless, other]), text, "workers")
 
 
 def test_listeners_are_told_by_address_active_or_not() -> None:

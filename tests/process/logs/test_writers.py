@@ -341,3 +341,39 @@ def test_a_listener_that_does_not_read_loses_lines_and_holds_nobody_up(tmp_path:
         assert 0 < lost.lines < 5000
         assert listener.recv(100) == b"x\n"
         writer.close()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_what_is_written_at_once_ends_with_a_line(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes write there, and the kernel keeps no more than each write together."""
+    if kind == "pipe":
+        reader, writer = os.pipe()
+        pieces: list[bytes] = []
+        write = os.write
+
+        def seen(fd: int, data: bytes) -> int:
+            pieces.append(data)
+            return write(fd, data)
+
+        monkeypatch.setattr(os, "write", seen)
+    else:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        reader, writer = ours.detach(), theirs.detach()
+    sink = SharedSink(writer)
+    lines = [b"%d" % number * 300 + b"\n" for number in range(10, 30)]
+    long_line = b"x" * 9000 + b"\n"
+    data = b"".join(lines) + long_line + lines[0]
+    assert sink.send(data) == len(data)
+    if kind == "socket":
+        pieces = []
+        while sum(map(len, pieces)) < len(data):
+            pieces.append(os.read(reader, 65_536))
+    assert b"".join(pieces) == data
+    assert all(len(piece) <= 4096 for piece in pieces)
+    cut = [piece for piece in pieces if not piece.endswith(b"\n")]
+    assert [set(piece) for piece in cut] == [set(b"x")] * 2  # A line too long for one write.
+    sink.close()
+    os.close(reader)
+    os.close(writer)

@@ -238,3 +238,25 @@ def test_an_address_of_another_kind_is_told_of_and_left(address: str) -> None:
     with capturedLogs() as events:
         assert not take_notifier({"NOTIFY_SOCKET": address}).is_heard
     assert "NOTIFY_SOCKET" in events[0]["log_format"]
+
+
+def test_a_successor_is_named_and_is_heard_in_our_place(listening: Listening) -> None:
+    case = Case(listening, watchdog_seconds=20)
+    case.life.ready()
+    listening.told()
+    assert case.life.environment() == {
+        "NOTIFY_SOCKET": listening.address,
+        "WATCHDOG_USEC": "20000000",
+    }
+    case.life.replaced_by(4321)
+    assert listening.told() == [["MAINPID=4321"]]
+    case.life.stop_begun()
+    case.clock.advance(100)
+    assert listening.told() == []
+    assert case.clock.getDelayedCalls() == []
+    assert case.life.environment() == {}
+
+
+def test_without_a_watchdog_a_successor_has_none() -> None:
+    assert Notifier("/run/notify").environment() == {"NOTIFY_SOCKET": "/run/notify"}
+    assert Notifier().environment() == {}

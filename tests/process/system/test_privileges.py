@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sozutw.config.model import Settings
 from sozutw.process.configuration import read_configuration
 from sozutw.process.host import ProcessHost, Source
 from sozutw.process.logs.writers import FileSink, StreamWriter
@@ -106,7 +107,7 @@ def test_a_file_is_refused_with_the_line_of_the_key(
     assert f"{path}:3: user is nobody, and only root may become another" in refused.lines()[-1]
     # A process that runs has become who it is already; who is meant counts for the next start.
     assert read_configuration(str(path), is_running=True).config is not None
-    host = ProcessHost(None, Any, Any, Source(str(path)))  # type: ignore[arg-type]
+    host = ProcessHost(None, Settings(), Any, Source(str(path)))  # type: ignore[arg-type]
     assert host._read(str(path)).config is not None
 
 
@@ -144,11 +145,13 @@ except PermissionError:
     seen.append("refused")
 lines = open("/proc/self/status").read().splitlines()
 caps = [line.split()[1] for line in lines if line.startswith(("CapPrm", "CapEff", "CapAmb"))]
-print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps]))
+gains = [line.split()[1] for line in lines if line.startswith("NoNewPrivs")]
+print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), seen, caps, gains]))
 """
     )
     uid, gid = NOBODY.pw_uid, NOBODY.pw_gid
-    uids, gids, groups, seen, caps = told
+    uids, gids, groups, seen, caps, gains = told
+    assert gains == ["1"]
     assert uids == [uid] * 3
     assert gids == [gid] * 3
     assert groups == [gid]
@@ -174,6 +177,7 @@ def test_what_the_kernel_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(privileges, "_gain_no_more", lambda: None)
     for name in ("initgroups", "setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(os, name, refuse)
     with pytest.raises(OSError, match="cannot become user 65534: Operation not permitted"):

@@ -37,15 +37,6 @@ def later(path: Path) -> None:
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
 
 
-def replaced(path: Path) -> None:
-    """Another file with the same size and time."""
-    found = path.stat()
-    path.rename(path.with_name("old"))
-    path.write_text("y")
-    path.with_name("old").unlink()
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
 def test_it_is_the_same_as_long_as_nothing_changes(installed: Path) -> None:
     assert program_identity() == program_identity()
     assert len(program_identity()) == 16
@@ -81,7 +72,11 @@ def test_another_interpreter_of_the_same_name_makes_another_program(installed: P
     seen.add(program_identity())
     (installed / "bin/python3.12").write_text("x")
     seen.add(program_identity())
-    assert len(seen) == 3
+    (installed / "bin/python3.13").hardlink_to(installed / "bin/python3.12")
+    (installed / "bin/python").unlink()
+    (installed / "bin/python").symlink_to("python3.13")
+    seen.add(program_identity())
+    assert len(seen) == 4
 
 
 @pytest.mark.parametrize("name", ["ours/PAGE.md", "ours/__pycache__/a.py", "site/dep", "ours"])

@@ -64,7 +64,8 @@ class Scene:
         self.config = folder / "sozutw.toml"
         self.pid_path = folder / "sozutw.pid"
         self.config.write_text(
-            f"""command_socket = "{folder}/s.sock"
+            f"""worker_count = 0
+command_socket = "{folder}/s.sock"
 pid_file_path = "{self.pid_path}"
 log_target = "file://{folder}/sozutw.log"
 [[listeners]]
@@ -239,7 +240,7 @@ def test_a_successor_that_hangs_is_killed(scene: Scene, says: str) -> None:
 
 def test_a_broken_file_is_told_by_its_line(scene: Scene) -> None:
     scene.config.write_text(scene.config.read_text() + "adress = 1\n")
-    assert f"{scene.config}:7: unknown key adress" in scene.failure()
+    assert f"{scene.config}:8: unknown key adress" in scene.failure()
     scene.expect_in_charge()
 
 

@@ -121,7 +121,7 @@ def test_it_says_that_it_can_talk_and_takes_the_configuration(scene):
     scene.begin()
     (begun,) = scene.said()
     assert (begun.begun.version, begun.begun.pid) == (CHANNEL_VERSION, os.getpid())
-    assert scene.titles == ["sozutw: worker 3"]
+    assert scene.titles == ["sozutw worker 3"]
     scene.orders(7, A)
     (applied,) = scene.said()
     assert applied.applied.number == 7
@@ -384,6 +384,28 @@ def test_signals_ask_twice(scene):
     assert scene.calls[1:] == [0.0, "now"]
 
 
+def test_a_stop_of_the_main_process_is_no_first_signal(scene):
+    scene.load()
+    scene.hold_clients()
+    stop(scene)
+    scene.worker.stop_asked()
+    assert "now" not in scene.calls
+    scene.worker.stop_asked()
+    assert scene.calls[-1] == "now"
+
+
+@pytest.mark.parametrize("has_share", [False, True])
+def test_a_share_of_the_clients_is_known_to_the_listeners(scene, has_share, monkeypatch):
+    shared: list[Any] = []
+    monkeypatch.setattr(
+        "sozutw.listen.listeners.ListenerService.share",
+        lambda _self, share, count: shared.append((share, count())),
+    )
+    scene.worker._share = share = object() if has_share else None
+    scene.load()
+    assert shared == ([(share, 0)] if has_share else [])
+
+
 def test_it_ends_with_its_main_process(scene):
     scene.load()
     scene.hold_clients()
@@ -465,7 +487,7 @@ def test_serve_runs_until_the_main_process_is_gone(monkeypatch):
     monkeypatch.setattr(module.signal, "signal", heard.__setitem__)
     ours, theirs = socket.socketpair()
     with ours:
-        assert serve(theirs, Blanks(0)) == 0
+        assert serve(theirs, Blanks(0), None) == 0
         assert theirs.fileno() == -1
     channel, run = scene.calls
     assert run == "run"

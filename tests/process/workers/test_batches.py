@@ -5,8 +5,8 @@ import socket
 import pytest
 from twisted.internet.task import Clock
 
-from sozutw.config.model import Cluster, InetAddress
-from sozutw.config.requests import AddCluster
+from sozutw.config.model import Cluster, InetAddress, ListenerKind
+from sozutw.config.requests import ActivateListener, AddCluster, DeactivateListener
 from sozutw.config.state import ConfigState
 from sozutw.control.changes.apply import Applier
 from sozutw.control.messages.translate import request_of
@@ -132,3 +132,18 @@ def test_a_change_counts_even_if_it_cannot_be_told():
     with pytest.raises(OSError, match="too many"):
         scene.batches.change([])
     assert scene.batches.number == 1
+
+
+def test_an_activation_that_the_same_change_takes_back_is_not_told():
+    scene = Scene()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        other = InetAddress("127.0.0.1", 82)
+        scene.sockets.open = {A: sock}
+        taken_back = ActivateListener(other, ListenerKind.HTTP)
+        lasting = [
+            ActivateListener(A, ListenerKind.HTTP),
+            DeactivateListener(other, ListenerKind.HTTP),
+        ]
+        change = scene.batches.change([taken_back, *lasting])
+        change.hold()
+        assert [request_of(one) for one in told(change).orders] == lasting

@@ -60,7 +60,7 @@ def fake() -> Fake:
 
 @pytest.fixture
 def crew(fake: Any) -> FleetCrew:
-    return FleetCrew(fake, fake, fake)
+    return FleetCrew(fake, fake, fake, lambda: succeed(None))
 
 
 def outcome(deferred: Any) -> Any:

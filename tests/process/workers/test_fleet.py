@@ -249,6 +249,15 @@ def test_settings_hold_in_those_that_were_begun_before(world):
     assert world.process(0).traffic.knobs.replays is False
 
 
+def test_what_a_command_turned_meanwhile_holds_in_those_that_were_begun_before(world):
+    world.begin()
+    world.process(1).kill()
+    world.process(1).line.other.hear_the_end()
+    world.turned = [pb.Request(set_max_connections_per_ip=77)]
+    world.settle()
+    assert world.process(1).traffic.knobs.places_per_address == 77
+
+
 def test_logs_are_reopened_in_all(world):
     world.begin()
     world.fleet.reopen_logs()
@@ -290,6 +299,14 @@ def test_a_hanging_worker_that_leaves_does_not_keep_a_listener_from_coming_back(
     world.apply(ActivateListener(at, ListenerKind.HTTP))
     world.settle()
     world.assert_all_agree()
+
+
+def test_what_was_active_before_the_start_is_told_once(world, port):
+    at = InetAddress("127.0.0.1", port)
+    world.apply(AddHttpListener(HttpListener(at)), ActivateListener(at, ListenerKind.HTTP))
+    world.fleet.start()
+    assert world.sockets.take_fresh() == {}
+    world.settle()
 
 
 def test_several_changes_with_sockets_may_wait_at_once(world, port, monkeypatch):
@@ -451,4 +468,4 @@ def test_a_change_after_the_end_is_nobodys(world):
     world.fleet.stop(is_hard=False, seconds=None)
     world.apply(add("late"), RemoveCluster("late"))
     world.settle()
-    assert outcome(world.fleet.settled()) == [[]]
+    assert outcome(world.fleet.settled()) == [["no worker serves now; whoever comes has it"]]

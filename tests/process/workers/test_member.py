@@ -222,6 +222,16 @@ def test_who_tells_of_what_it_was_not_told_is_ended(scene, number, monkeypatch):
     assert scene.boss.heard == [("lost", why)]
 
 
+def test_changes_are_confirmed_in_their_order(scene):
+    scene.load()
+    scene.member.tell(scene.batch(6))
+    scene.member.tell(scene.batch(7))
+    scene.turn()
+    scene.applied(7)
+    scene.turn()
+    assert scene.boss.heard == [("lost", "it tells of a change 7 that it was not told of")]
+
+
 def test_settings_are_told_when_they_are_others(scene):
     scene.load()
     scene.member.take_settings(Settings())

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel, capturedLogs
 
 from sozutw.config.model import Settings
 from sozutw.config.state import ConfigState
+from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.process.workers import handle as handle_module
 from sozutw.process.workers.batches import Batches
@@ -45,7 +46,7 @@ class Scene:
     def begin(self, worker_id: int = 0) -> Any:
         return self.newcomers.begin(worker_id, 2, self.boss)
 
-    def beginning(self) -> words.Beginning:
+    def beginning(self, *asked: str) -> words.Beginning:
         """Read the first that a worker is told, at the other end of a real channel."""
         reader, (channel, _) = FrameReader(1 << 20), self.forks.asked[-1]
         channel.setblocking(False)
@@ -58,10 +59,12 @@ class Scene:
                 return False
             while (message := reader.take()) is not None:
                 found.append(words.ToWorker.FromString(message))
-            return len(found) == 2
+            return len(found) == 2 + len(asked)
 
         self.loop.run_until(is_there)
-        assert found[1].WhichOneof("word") == "orders"
+        kinds = [one.WhichOneof("word") for one in found]
+        # Orders are sent in short turns; what is said goes out now.
+        assert kinds == ["beginning", *asked, "orders"]
         return found[0].beginning
 
     def end(self) -> None:
@@ -102,6 +105,14 @@ def test_without_processors_it_may_run_anywhere(loop, kernel):
     scene = Scene(loop)
     scene.begin()
     assert not scene.beginning().HasField("processor")
+    scene.end()
+
+
+def test_it_is_told_what_commands_have_turned(loop, kernel):
+    turned = [pb.Request(Logging="debug"), pb.Request(set_max_connections_per_ip=3)]
+    scene = Scene(loop, turned=lambda: turned)
+    scene.begin()
+    scene.beginning("question", "question")
     scene.end()
 
 

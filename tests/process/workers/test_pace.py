@@ -10,7 +10,7 @@ def test_the_first_death_costs_no_time_and_others_more_and_more():
 
 def test_there_is_a_longest_wait():
     pace = Pace()
-    waits = [pace.died(1.0) for _ in range(2000)]
+    waits = [pace.died(0.9) for _ in range(2000)]
     assert waits[-1] == max(waits) == MOST_SECONDS
 
 

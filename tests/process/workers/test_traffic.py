@@ -17,6 +17,7 @@ from sozutw.listen.handed import HandedSockets
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.metrics.render import Reports
 from sozutw.metrics.transfer import chunks_of
+from sozutw.process.live_settings import LiveSettings
 from sozutw.process.workers import traffic as module
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.forks import CannotForkError
@@ -75,7 +76,7 @@ class Scene:
         self.reactor: Any = MemoryReactorClock()
         self.log = folder / "access.log"
         settings = {"access_logs_target": f"file://{self.log}", "worker_count": 2, **settings}
-        self.traffic: Any = WorkersTraffic(Settings(**settings), self.reactor, HandedSockets())
+        self.traffic: Any = WorkersTraffic(Settings(**settings), self.reactor, 0, HandedSockets())
         self.policy = self.traffic.fleet._policy
         self.fleet = self.traffic.fleet = FakeFleet()
         self.forks = self.traffic.forks = FakeForks()
@@ -101,7 +102,7 @@ def outcome(deferred: Any) -> list[Any]:
 
 @pytest.fixture
 def scene(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(module, "raise_descriptor_limit", lambda _count: None)
+    monkeypatch.setattr(module, "plan_descriptors", lambda *_: None)
     scene = Scene(tmp_path)
     yield scene
     scene.traffic.sockets.close()
@@ -123,7 +124,7 @@ def test_workers_are_begun_once_the_loop_runs(scene):
 
 
 def test_an_access_log_that_cannot_be_opened_is_told_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "raise_descriptor_limit", lambda _count: None)
+    monkeypatch.setattr(module, "plan_descriptors", lambda *_: None)
     scene = Scene(tmp_path, access_logs_target="file:///nowhere/at/all.log")
     with pytest.raises(FileNotFoundError):
         scene.traffic.start()
@@ -160,7 +161,7 @@ def test_what_is_committed_is_told_from_the_beginning_on(scene):
 
 
 def test_the_policy_is_that_of_the_settings(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "raise_descriptor_limit", lambda _count: None)
+    monkeypatch.setattr(module, "plan_descriptors", lambda *_: None)
     scene = Scene(
         tmp_path,
         worker_count=3,
@@ -175,8 +176,18 @@ def test_the_policy_is_that_of_the_settings(tmp_path, monkeypatch):
     assert (policy.restarts, policy.survives_main) == (False, True)
     assert policy.processors
     assert policy.settings().worker_count == 3
-    scene.traffic.settings_of(lambda: Settings(worker_count=9))
+    assert policy.turned() == []
+    live = LiveSettings(Settings(worker_count=9), scene.traffic.knobs)
+    live.set_filter = lambda _text: True
+    scene.traffic.settings_of(live)
     assert policy.settings().worker_count == 9
+    assert policy.turned() == []
+    live.set_log_filter("debug")
+    live.set_places(7)
+    assert policy.turned() == [
+        pb.Request(Logging="debug"),
+        pb.Request(set_max_connections_per_ip=7),
+    ]
 
 
 def test_a_stop_closes_the_sockets_then_ends_the_workers_then_the_zygotes(scene):
@@ -190,6 +201,49 @@ def test_a_stop_closes_the_sockets_then_ends_the_workers_then_the_zygotes(scene)
     scene.fleet.stopped.callback(None)
     assert scene.forks.stops == 1
     assert stopped == [None]
+
+
+def test_a_stop_while_workers_load_lets_those_be_served_who_have_connected(scene):
+    heard = scene.start()
+    scene.forks.started.callback(None)
+    stopped = outcome(scene.traffic.stop())
+    assert not scene.traffic.sockets._is_over
+    scene.fleet.started.callback(None)
+    assert scene.fleet.heard == [
+        "start",
+        "serve",
+        ("stop", False, Settings().graceful_shutdown_timeout),
+    ]
+    scene.fleet.stopped.callback(None)
+    assert stopped == [None]
+    assert heard == [None]
+
+
+def test_a_hard_stop_waits_for_no_worker_that_loads(scene):
+    scene.start()
+    scene.forks.started.callback(None)
+    scene.traffic.stop()
+    scene.traffic.stop_now()
+    assert scene.traffic.sockets._is_over
+    assert scene.fleet.heard[-1] == ("stop", True, None)
+
+
+def test_a_stop_before_the_loop_runs(scene):
+    outcome(scene.traffic.start())
+    scene.traffic.stop()
+    scene.reactor.run()
+    assert scene.fleet.heard == []
+    assert not scene.forks.started.called
+
+
+def test_whoever_asks_waits_until_workers_serve(scene):
+    scene.fleet.look = lambda: succeed(["look"])
+    crew = scene.traffic.make_crew(None)
+    heard = outcome(crew.look())
+    scene.begin()
+    assert not heard
+    scene.traffic.serve()
+    assert heard == [["look"]]
 
 
 def test_a_stop_without_a_deadline(scene):

@@ -48,6 +48,22 @@ class Scene:
             "tests.fakes.nursling",
         ]
         self.channels: list[socket.socket] = []
+        self._hearing: _ChildSignalHandling | None = None
+        self._before: tuple[Any, int] = (signal.SIG_DFL, -1)
+
+    def hear_children(self) -> None:
+        """
+        Do what a reactor does by itself when it runs.
+
+        Not before the test: pytest-twisted runs a reactor of its own, from the first test on.
+        """
+        if self._hearing is None:
+            self._before = signal.getsignal(signal.SIGCHLD), signal.set_wakeup_fd(-1)
+            reactor = self.loop.reactor
+            self._hearing = _ChildSignalHandling(
+                reactor._addInternalReader, reactor._removeInternalReader
+            )
+            self._hearing.install()
 
     def plays(self, rest: str) -> "Scene":
         """Put a program in the zygote's place."""
@@ -57,6 +73,7 @@ class Scene:
 
     def outcome(self, deferred: Any) -> Any:
         """Return what a Deferred fires with; of a NurseryError the text."""
+        self.hear_children()
         over: list[Any] = []
         deferred.addBoth(over.append)
         self.loop.run_until(lambda: over)
@@ -89,23 +106,22 @@ class Scene:
             with suppress(ProcessExitedAlready):
                 self.nursery._process.signalProcess("KILL")
             self.loop.run_until(lambda: self.nursery._sock is None)
+        if self._hearing is not None:
+            self._hearing.uninstall()
+            answer, descriptor = self._before
+            signal.signal(signal.SIGCHLD, answer)
+            signal.set_wakeup_fd(descriptor)
 
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
     with loop_named("direct") as loop:
-        # A reactor that runs has this by itself.
-        hearing = _ChildSignalHandling(
-            loop.reactor._addInternalReader, loop.reactor._removeInternalReader
-        )
-        hearing.install()
         scene = Scene(loop)
         try:
             yield scene
         finally:
             scene.close()
-            hearing.uninstall()
 
 
 def said_by(channel: socket.socket, code: str) -> str:
@@ -117,6 +133,7 @@ def said_by(channel: socket.socket, code: str) -> str:
 
 
 def test_workers_are_forked_and_their_ends_are_told(scene: Scene) -> None:
+    scene.hear_children()
     before = len(os.listdir("/proc/self/fd"))
     scene.started()
     assert scene.nursery.logPrefix() == "nursery"
@@ -134,7 +151,7 @@ def test_workers_are_forked_and_their_ends_are_told(scene: Scene) -> None:
     assert scene.nursery.fileno() == -1
     scene.channels[1].close()
     assert len(scene.told) == 2, "to be stopped is not to be lost"
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert len(os.listdir("/proc/self/fd")) == before
     assert scene.loop.reactor.getDelayedCalls() == []
 
 
@@ -199,6 +216,7 @@ def test_forks_that_wait_fail_before_the_loss_is_told(scene: Scene) -> None:
 
 def test_one_that_cannot_be_started_is_told(scene: Scene) -> None:
     scene.nursery.command = lambda _: ["/nowhere/python"]
+    scene.hear_children()
     before = len(os.listdir("/proc/self/fd"))
     why = "the zygote cannot be started: "
     assert scene.outcome(scene.nursery.start()).startswith(why)
@@ -321,7 +339,7 @@ def test_what_it_has_no_room_for_is_refused(scene: Scene) -> None:
 
 
 def test_the_command_is_our_own_interpreter() -> None:
-    assert command_of(3) == [sys.executable, "-m", "sozutw.process.zygote.zygote", "3"]
+    assert command_of(3) == [sys.executable, "-P", "-m", "sozutw.process.zygote.zygote", "3"]
 
 
 def test_without_a_zygote_nothing_is_promised() -> None:
