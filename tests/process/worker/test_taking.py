@@ -176,8 +176,10 @@ def test_blanks_belong_to_one_change(scene):
     assert scene.taking.blank_for(first) is None
     scene.finish(0)
     assert scene.taking.blank_for(second) == "blank 8"
+    scene.orders(5, blanks=blanks)
     scene.finish(1)
-    assert scene.taking.blank_for(second) is None
+    scene.finish(2)
+    assert scene.taking.blank_for(first) is None, "that change did without"
 
 
 def test_a_fault_in_telling_is_told_in_the_log(scene):
