@@ -245,7 +245,8 @@ class Member:
         error = applied.error if applied.HasField("error") else None
         if error is not None:
             self.diverged = self.diverged or error
-        elif self.stage is Stage.LOADING:
+        elif self.stage is Stage.LOADING and not self._unconfirmed:
+            # Nobody waited for it with what was changed meanwhile: it serves no older state.
             self.stage = Stage.LOADED
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
