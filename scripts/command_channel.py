@@ -54,8 +54,9 @@ SERVED = {
         "the new process does not start, refuses, ends or is silent: the text says which",
     ),
     "upgrade_worker": Verb(
-        "after `upgrade_main`, for clients that ask for each worker: it came with the main process",
-        "no such worker; the main process was not replaced in the last minute",
+        "put another process in the place of a worker ([upgrade.md](upgrade.md#one-worker))",
+        "no such worker runs; the new one does not come so far: the old one serves on; everything"
+        " runs in one process",
     ),
     "status": Verb("tell how each worker is", content="workers"),
     "add_cluster": Verb("add or replace a cluster", "what it asks for is not served"),
@@ -117,7 +118,9 @@ SERVED = {
     ),
     "explain": Verb("tell what would become of a request, and why", "no URL", "explanation"),
     "list_sessions": Verb("tell the clients that are connected", content="sessions"),
-    "kill_session": Verb("cut a client off, by its token", "no such session"),
+    "kill_session": Verb(
+        "cut a client off, by the number that `list_sessions` tells", "no such session"
+    ),
     "apply_configuration": Verb(
         "make a file true and tell what that changed; `dry_run`: what it would",
         "the file is wrong",

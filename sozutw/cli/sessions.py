@@ -63,6 +63,7 @@ def kill(token: int) -> None:
     """
     Disconnect a client at once.
 
-    A token is never given twice: one that has gone cannot mean somebody else.
+    TOKEN is what `sessions list` prints: WORKER:GENERATION:NUMBER, or a number alone. It is never
+    given twice: one that has gone cannot mean somebody else.
     """
     carry_out(pb.Request(kill_session=token))

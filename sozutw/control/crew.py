@@ -1,8 +1,8 @@
 """
 The workers, as the verbs see them: who they are, what they answer, and whether all agree.
 
-``control.alone`` is the crew where everything runs in one process; ``process.workers`` brings the
-one where the main process has workers of its own.
+``control.alone`` is the crew where everything runs in one process; ``process.workers.crew`` the one
+where the main process has workers of its own.
 """
 
 from typing import Protocol

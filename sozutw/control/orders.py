@@ -306,11 +306,17 @@ def _with_defaults(listener: Any) -> Any:
 
 
 def behind(hashes: pb.Response) -> list[str]:
-    """Tell who has other clusters than the main process, by an answer to QueryClustersHashes."""
+    """
+    Tell who has other clusters than the main process, by an answer to QueryClustersHashes.
+
+    Where no worker has answered, all of them are behind.
+    """
     told = {
         who: dict(content.cluster_hashes.map)
         for who, content in hashes.content.worker_responses.map.items()
     }
     if "main" not in told:
         raise ValueError("the main process says nothing of its clusters")
+    if len(told) == 1:
+        return ["all workers"]
     return sorted(who for who, has in told.items() if has != told["main"])

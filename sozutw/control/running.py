@@ -50,7 +50,8 @@ class Running:
     @inlineCallbacks
     def upgrade_worker(self, number: int, tell: Tell) -> Answered:
         """Put a worker of the program as it is now in the place of one that runs."""
-        if self._crew.generation_of(number) is None:
+        there = {info.id for info in self._crew.roll() if info.run_state != pb.STOPPING}
+        if number not in there:
             return failure(f"Worker {number} does not exist, or is stopping / stopped")
         tell(processing(f"Upgrading worker {number}..."))
         try:
@@ -65,7 +66,7 @@ class Running:
         kind = "hard" if is_hard else "soft"
         tell(processing(f"Performing {kind} stop..."))
         self._events.publish(pb.SOZU_STOP_REQUESTED, origin=MAIN)
-        count = sum(info.run_state != pb.STOPPED for info in self._crew.roll())
+        count = len(self._crew.roll())
         stopped = self._host.stop(is_hard=is_hard)
         text = f"Successfully closed {count} workers, 0 errors, stopping the main process..."
         return stopped.addCallback(lambda _: ok(text))

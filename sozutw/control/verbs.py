@@ -125,7 +125,8 @@ class CommandDesk:
 
     def _fanout_of(self, response: pb.Response) -> Fanout:
         """Tell how many of the workers took an order."""
-        expected = sum(info.run_state == pb.RUNNING for info in self._parts.crew.roll())
+        counted = {pb.RUNNING, pb.NOT_ANSWERING}
+        expected = sum(info.run_state in counted for info in self._parts.crew.roll())
         if response.status == pb.OK:
             return Fanout(ok=expected, err=0, expected=expected)
         told = response.message.splitlines()

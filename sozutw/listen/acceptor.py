@@ -233,7 +233,10 @@ class Acceptor:
 
     def _listen(self) -> None:
         if self._is_listening() and self._rest is None and not self.is_full:
-            self._reactor.addReader(self)
+            self._watch()
+
+    def _watch(self) -> None:
+        self._reactor.addReader(self)
 
     def _accept_the_rest(self) -> None:
         """Whoever is in the kernel's queue takes himself for connected: a close resets him."""

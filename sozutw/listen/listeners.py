@@ -7,6 +7,7 @@ It must not know what is said on a connection: a factory makes the protocol.
 import errno
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -17,6 +18,8 @@ from typing_extensions import override
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import Acceptor, Admission, QueueCounts
 from sozutw.listen.handed import HandedSockets
+from sozutw.listen.shared_acceptor import SharedAcceptor
+from sozutw.listen.shares import Share
 from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.metrics.counters import WorkerCounters
 from sozutw.relay.route import ListenerState
@@ -57,9 +60,16 @@ class ListenerService(Service):
         """Sockets that listen already: from a process before this one."""
         self.binds = True
         """Whether sockets are opened here that were not inherited."""
+        self._share: Share | None = None
+        self._clients: Callable[[], int] = lambda: 0
         self._is_held = False
         self._is_over = False
         """Stopped: whatever is configured from then on, nobody is accepted."""
+
+    def share(self, share: Share, clients: Callable[[], int]) -> None:
+        """Look at how many clients other workers have, which accept on the same sockets."""
+        assert not self.acceptors
+        self._share, self._clients = share, clients
 
     def reserve(self, address: InetAddress) -> socket.socket:
         """
@@ -104,7 +114,10 @@ class ListenerService(Service):
         self._accept_on(acceptor.release(), listener)
 
     def _accept_on(self, sock: socket.socket, listener: ListenerState) -> None:
-        acceptor = Acceptor(
+        kind: Callable[..., Acceptor] = Acceptor
+        if self._share is not None:
+            kind = partial(SharedAcceptor, share=self._share, clients=self._clients)
+        acceptor = kind(
             self._reactor,
             sock,
             self._factory_of(listener),
@@ -160,3 +173,5 @@ class ListenerService(Service):
         self._is_over = True
         for address in list(self.acceptors):
             self.deactivate(address)
+        if self._share is not None:
+            self._share.end()

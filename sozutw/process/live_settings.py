@@ -1,7 +1,7 @@
 """The settings that hold in a process, and those of them that can change while it runs."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Final
 
 from sozutw.config.model import Settings
@@ -28,6 +28,8 @@ class LiveSettings:
     def __init__(self, settings: Settings, knobs: Knobs) -> None:
         self._settings = settings
         """Those of the file: what a command has changed stays until the file names another."""
+        self._in_force = settings
+        """Those of the start, but for what could change since."""
         self._log_level = settings.log_level
         self._knobs = knobs
         self.set_filter: Callable[[str], bool] = lambda _text: False
@@ -41,9 +43,9 @@ class LiveSettings:
         }
 
     @property
-    def of_file(self) -> Settings:
-        """What the file says."""
-        return self._settings
+    def in_force(self) -> Settings:
+        """What the files so far have come to; what waits for the next start is not in it."""
+        return self._in_force
 
     @property
     def log_level_turned(self) -> str | None:
@@ -68,6 +70,7 @@ class LiveSettings:
                 waiting.append(name)
             else:
                 take(new)
+                self._in_force = replace(self._in_force, **{name: getattr(new, name)})
         self._settings = new
         return waiting
 

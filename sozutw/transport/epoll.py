@@ -10,6 +10,7 @@ It uses private names of Twisted; ``transport.reactor`` looks whether they still
 """
 
 import errno
+import select
 from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Any
@@ -24,6 +25,7 @@ _log = Logger()
 EVENTS_MAX = 512
 """Events for one poll. The kernel's array is allocated anew for each poll, 12 bytes an event."""
 
+EPOLLEXCLUSIVE: int | None = getattr(select, "EPOLLEXCLUSIVE", None)
 _GONE = EPOLLERR | EPOLLHUP
 
 
@@ -111,6 +113,26 @@ class DirectEPollReactor(EPollReactor):
             self._poller.register(fd, EPOLLIN)
         except OSError:  # a file, which epoll does not take
             super().addReader(reader)  # type: ignore[no-untyped-call]
+            return
+        reads: Any = self._reads
+        reads.add(fd)
+        selectables[fd] = reader
+
+    def add_reader_in_turns(self, reader: Any) -> None:
+        """
+        Call ``reader.doRead``, but be woken up only if nobody sleeps who watches it for longer.
+
+        It is for a listening socket that other processes have too, and that is only ever read.
+        """
+        fd = reader.fileno()
+        selectables: Any = self._selectables
+        if fd in selectables or EPOLLEXCLUSIVE is None:
+            self.addReader(reader)
+            return
+        try:
+            self._poller.register(fd, EPOLLIN | EPOLLEXCLUSIVE)
+        except OSError:  # a kernel before 4.5
+            self.addReader(reader)
             return
         reads: Any = self._reads
         reads.add(fd)

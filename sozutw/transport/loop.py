@@ -45,6 +45,16 @@ def call_soon(reactor: Loop, call: Callable[..., object], *args: object) -> bool
     return True
 
 
+def watch_in_turns(reactor: Loop, reader: IReadDescriptor) -> None:
+    """
+    Call ``doRead``, where other processes watch the same socket, when it is this one's turn.
+
+    Our reactor has the kernel wake up only one of those that sleep, the one that has watched it
+    longest. With others all wake up, and all but one in vain.
+    """
+    getattr(reactor, "add_reader_in_turns", reactor.addReader)(reader)
+
+
 def leave(reactor: Loop, descriptor: Any, sock: socket.socket) -> None:
     """
     Close a registered socket and let the reactor forget it.

@@ -164,8 +164,7 @@ def test_a_worker_that_is_not_replaced_serves_on() -> None:
 
 
 def test_a_stop_tells_how_many_workers_it_closed() -> None:
-    scene, crew = crowd(0, 1, 2)
-    crew.states[2] = pb.STOPPED
+    scene, _crew = crowd(0, 1)
     asked = scene.begin(pb.Request(soft_stop=pb.SoftStop()))
     scene.host.stopped.callback(None)
     assert asked.answer.message.startswith("Successfully closed 2 workers, 0 errors")

@@ -151,7 +151,7 @@ def test_who_may_ask_for_nothing_leaves_a_line_too() -> None:
 )
 def test_the_trail_tells_how_many_workers_took_an_order(faults: list[str], told: str) -> None:
     crew = PlayedCrew(0, 1, 2)
-    crew.states[2] = pb.NOT_ANSWERING
+    crew.states[2] = pb.STOPPED
     crew.faults = faults
     scene = DeskScene(crew=crew)
     scene.ask(pb.Request(remove_cluster="app"))

@@ -24,9 +24,9 @@ def test_the_examples_print_what_is_written_behind_them(tmp_path: Path) -> None:
         address = f"127.0.0.1:{port.port}"
         path = tmp_path / "sozutw.toml"
         listener = f'[[listeners]]\nprotocol = "http"\naddress = "{address}"\n'
-        path.write_text(f'worker_count = 0\ncommand_socket = "s"\n{listener}')
+        path.write_text(f'command_socket = "s"\n{listener}')
         with Process([BIN / "sozutw", "start", "-c", path], tmp_path) as proxy:
-            proxy.wait_for_text("commands are taken at")
+            proxy.wait_for_text("2 workers serve")
             for code, printed in EXAMPLES:
                 moved = code.replace("/run/sozutw.sock", str(tmp_path / "s"))
                 done = subprocess.run(

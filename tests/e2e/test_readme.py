@@ -154,7 +154,7 @@ def test_the_example_is_changed_while_it_runs(tmp_path: Path) -> None:
         web_server(tmp_path, to["8002"], "three"),
         run(only("scripts/run -c"), tmp_path, to) as process,
     ):
-        process.wait_for_text("commands are taken at")
+        process.wait_for_text("2 workers serve")
         told = ask("cluster list")
         assert to["8000"] in told
         assert to["8002"] not in told

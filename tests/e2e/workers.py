@@ -144,7 +144,7 @@ class Manned(Generations):
         return [
             one.pid
             for one in self.family().values()
-            if one.name == "sozutw: zygote" and one.state != "Z"
+            if one.name == "sozutw zygote" and one.state != "Z"
         ]
 
     def roll(self) -> list[pb.WorkerInfo]:

@@ -8,15 +8,17 @@ import sys
 import time
 from typing import Any
 
+from sozutw.listen.shares import Share
 from sozutw.process.zygote.blanks import Blanks
 
 
-def serve(channel: socket.socket, blanks: Blanks) -> int:
+def serve(channel: socket.socket, blanks: Blanks, share: Share | None) -> int:
     """Run each text that comes; return what is in ``status`` when no more will."""
     names: dict[str, Any] = {
         **{module.__name__: module for module in (os, select, signal, socket, sys, time)},
         "channel": channel,
         "blanks": blanks,
+        "share": share,
         "status": 0,
     }
     while code := channel.recv(65536):

@@ -12,6 +12,8 @@ from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import HttpListener, InetAddress
 from sozutw.listen.listeners import ListenerService
+from sozutw.listen.shared_acceptor import SharedAcceptor
+from sozutw.listen.shares import Shares
 from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.relay.route import ListenerState
 from tests.fakes.benches import Recorder
@@ -251,3 +253,22 @@ def test_what_another_process_bound_is_gone_on_with_and_the_rest_closed(scene: S
     assert sockets[1].fileno() == -1
     scene.service.activate(used, sockets[0])
     assert scene.service.descriptors() == {addresses[0]: sockets[0].fileno()}
+
+
+def test_where_others_accept_too_it_looks_at_how_many_clients_they_have() -> None:
+    shares = Shares()
+    mine, others = shares.give(), shares.give()
+    assert mine is not None
+    assert others is not None
+    others.excess(10)
+    with loop_named("direct") as loop:
+        scene = Scene(loop)
+        scene.service.share(mine, lambda: 13)
+        scene.service.startService()
+        listener = scene.listener()
+        address = listener.listener.address
+        scene.service.activate(listener, scene.service.reserve(address))
+        assert isinstance(scene.service.acceptors[address], SharedAcceptor)
+        assert others.excess(14) == 1, "it has told how many there are here"
+        scene.service.stopService()
+        assert others.excess(14) == 0, "whoever accepts nobody is not waited for"

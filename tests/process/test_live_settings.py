@@ -20,7 +20,7 @@ def test_what_a_command_changed_is_what_another_process_is_told() -> None:
     here = live(Settings(dials_max=4))
     here.set_log_filter("debug")
     here.set_places(5)
-    assert here.of_file == Settings(dials_max=4)
+    assert here.in_force == Settings(dials_max=4)
     assert (here.log_level_turned, here.places_turned) == ("debug", 5)
 
 
@@ -38,7 +38,7 @@ def test_a_filter_that_is_refused_changes_nothing() -> None:
     here = live()
     with pytest.raises(RefusedRequestError, match="twistd's own"):
         here.set_log_filter("no log")
-    assert here.of_file == Settings()
+    assert here.in_force == Settings()
     assert here.log_level_turned is None
 
 
@@ -54,3 +54,9 @@ def test_each_follower_hears_of_its_setting() -> None:
     assert here.take(new) == []
     assert here.take(new) == []
     assert heard == [new]
+
+
+def test_what_waits_for_the_next_start_does_not_hold_in_a_worker_that_is_begun_later() -> None:
+    here = live(Settings(buffer_size=20_000))
+    assert here.take(Settings(buffer_size=30_000, dials_max=9)) == ["buffer_size"]
+    assert here.in_force == Settings(buffer_size=20_000, dials_max=9)

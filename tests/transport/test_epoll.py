@@ -16,6 +16,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from sozutw.transport import epoll
 from tests.fakes.loops import HandRunLoop, loop_named
 
 
@@ -360,3 +361,57 @@ def test_an_event_costs_two_frames(
         "doRead",
     ]
     loop.reactor.removeReader(descriptor)
+
+
+# A socket that other processes watch too.
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock
+
+
+def check_that_it_is_watched(loop: HandRunLoop, listening: socket.socket) -> None:
+    events: list[Any] = []
+    descriptor = Descriptor(listening, events)
+    with socket.create_connection(listening.getsockname()):
+        for times in (1, 2):
+            loop.reactor.add_reader_in_turns(descriptor)
+            loop.reactor.add_reader_in_turns(descriptor)
+            loop.turn(1.0)
+            loop.reactor.removeReader(descriptor)
+            loop.turn()
+            assert events == times * [("it", "read")]
+
+
+def test_one_that_is_watched_in_turns_has_its_events_until_it_is_removed(
+    loop: HandRunLoop, listening: socket.socket
+) -> None:
+    check_that_it_is_watched(loop, listening)
+
+
+def test_the_kernel_knows_that_it_is_watched_in_turns(
+    loop: HandRunLoop, listening: socket.socket
+) -> None:
+    loop.reactor.add_reader_in_turns(Descriptor(listening, []))
+    # Only of one that is watched so does it refuse to change anything.
+    with pytest.raises(OSError, match="Invalid argument"):
+        loop.reactor._poller.modify(listening.fileno(), select.EPOLLIN)
+    loop.reactor.removeAll()
+    loop.reactor.addReader(Descriptor(listening, []))
+    loop.reactor._poller.modify(listening.fileno(), select.EPOLLIN)
+    loop.reactor.removeAll()
+
+
+@pytest.mark.parametrize(
+    "flag", [None, select.EPOLLEXCLUSIVE | select.EPOLLONESHOT], ids=["python", "kernel"]
+)
+def test_where_there_are_no_turns_it_is_watched_all_the_same(
+    flag: int | None,
+    loop: HandRunLoop,
+    listening: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(epoll, "EPOLLEXCLUSIVE", flag)
+    check_that_it_is_watched(loop, listening)

@@ -18,6 +18,7 @@ from sozutw.config.model import Settings
 from sozutw.config.settings_text import settings_from
 from sozutw.control.events import EventWitness
 from sozutw.control.proto import worker_pb2 as words
+from sozutw.listen.shares import Share
 from sozutw.process.live_settings import LiveSettings
 from sozutw.process.logs.log import LineObserver, begin_logging, make_observer, set_log_filter
 from sozutw.process.run import calm_collector, choose_reactor
@@ -41,10 +42,10 @@ _ALWAYS_HEARD: Final = frozenset({"beginning", "stop", "ping"})
 _log = Logger()
 
 
-def serve(channel: socket.socket, blanks: Blanks) -> int:
+def serve(channel: socket.socket, blanks: Blanks, share: Share | None) -> int:
     """Serve until the main process says otherwise or is gone; return the exit status."""
     reactor = choose_reactor()
-    worker = WorkerProcess(reactor, blanks)
+    worker = WorkerProcess(reactor, blanks, share)
     channel.setblocking(False)
     with channel:
         factory = Factory.forProtocol(lambda: worker.channel)
@@ -62,8 +63,9 @@ def serve(channel: socket.socket, blanks: Blanks) -> int:
 class WorkerProcess:
     """What a worker is: its traffic, and what it does of what it is told."""
 
-    def __init__(self, reactor: Any, blanks: Blanks) -> None:
+    def __init__(self, reactor: Any, blanks: Blanks, share: Share | None = None) -> None:
         self._reactor = reactor
+        self._share = share
         self._blanks = blanks
         self.channel = Channel(self._received, self._main_lost)
         self.status = 0
@@ -110,7 +112,7 @@ class WorkerProcess:
 
     def _become(self, told: words.Beginning, settings: Settings) -> None:
         tag = f"WRK-{told.id:02}"
-        set_title(f"sozutw: worker {told.id}")
+        set_title(f"sozutw worker {told.id}")
         self._survives = told.survives_main
         self._grace_seconds = settings.graceful_shutdown_timeout
         self._observer = self.begin_log(self._reactor, settings, tag)
@@ -119,6 +121,8 @@ class WorkerProcess:
         traffic = Traffic(settings, self._reactor, told.listeners, tag=tag, tells_limits=False)
         traffic.listeners.hold()
         traffic.listeners.binds = False
+        if self._share is not None:
+            traffic.listeners.share(self._share, traffic.worker.sessions.__len__)
         self._taking = Taking(
             traffic.applier,
             traffic.listeners,

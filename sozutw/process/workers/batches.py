@@ -26,6 +26,8 @@ class Batches:
         """What came before is part of the whole, and of no change."""
         self._sockets.take_fresh()
         self._entries.take_fresh()
+        self._sockets.parted(self.number)
+        self._sockets.let_go(self.number)
 
     def change(self, orders: Sequence[Request]) -> Batch:
         """
@@ -34,6 +36,7 @@ class Batches:
         Raises OSError if there are no descriptors left for its sockets; it counts all the same.
         """
         self.number += 1
+        self._sockets.parted(self.number)
         sockets, blanks = self._sockets.take_fresh(), self._entries.take_fresh()
         lasting = _lasting(orders, frozenset(self._sockets.every()))
         return Batch(self.number, lasting, sockets, blanks)
@@ -48,6 +51,10 @@ class Batches:
             every = list(dump(self._state))
             self._whole = Batch(self.number, every, self._sockets.every(), self._entries.every())
         return self._whole
+
+    def applied(self, number: int) -> None:
+        """All workers have all changes up to this one."""
+        self._sockets.let_go(number)
 
     @property
     def listeners(self) -> int:

@@ -1,6 +1,6 @@
 """The workers of a main process as the verbs see them; a ``control.crew.Crew``."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -17,7 +17,11 @@ from sozutw.process.workers.policy import CannotReplaceError
 class FleetCrew:
     """Asks the fleet; ``forks`` is made anew where a worker of another program is to come."""
 
-    def __init__(self, fleet: Fleet, forks: ZygoteForks, host: Host) -> None:
+    def __init__(
+        self, fleet: Fleet, forks: ZygoteForks, host: Host, begun: Callable[[], "Deferred[None]"]
+    ) -> None:
+        """Who asks the workers waits until ``begun`` fires: before that there are none."""
+        self._begun = begun
         self._fleet = fleet
         self._forks = forks
         self._host = host
@@ -28,17 +32,17 @@ class FleetCrew:
 
     def look(self) -> "Deferred[list[pb.WorkerInfo]]":
         """Tell what ``roll`` tells, and whom each that leaves waits for."""
-        return self._fleet.look()
+        return self._begun().addCallback(lambda _: self._fleet.look())
 
     def ask(
         self, question: pb.Request, only: int | None = None
     ) -> "Deferred[dict[str, pb.Response]]":
         """Ask those that serve, or one of them; fires with the answers by their ids."""
-        return self._fleet.ask(question, only)
+        return self._begun().addCallback(lambda _: self._fleet.ask(question, only))
 
     def settled(self) -> "Deferred[list[str]]":
         """Fire when each has applied what was committed; a line for each that has not."""
-        return self._fleet.settled()
+        return self._begun().addCallback(lambda _: self._fleet.settled())
 
     def take_settings(self, settings: Settings) -> None:
         """Let other settings hold there, as far as they can."""
@@ -58,5 +62,7 @@ class FleetCrew:
             yield self._forks.renew()
             yield self._fleet.replace(worker_id)
         except (CannotForkError, CannotReplaceError) as error:
-            raise RefusedRequestError(f"{error}; the old one serves on") from None
+            is_there = self._fleet.generation_of(worker_id) is not None
+            still = "the old one serves on" if is_there else "there is none"
+            raise RefusedRequestError(f"{error}; {still}") from None
         return f"worker {worker_id} has another process"

@@ -172,6 +172,8 @@ class Fleet:
         With a line for each that has not, or that lacks an earlier change.
         """
         late, faults = [], []
+        if not any(self._serving()):
+            faults.append("no worker serves now; whoever comes has it")
         for member in self._serving():
             if member.diverged is not None:
                 faults.append(f"{member.name}: {member.diverged}; it is being replaced")
@@ -290,16 +292,27 @@ class Fleet:
 
     def passed_on(self, old: Member, new: Member) -> None:
         """One has taken the place of another."""
+        self._note_applied()
         self._settlings.passed_on(old, new)
 
     def applied(self, member: Member, number: int, error: str | None) -> None:
         """One has applied a change, or has not."""
+        self._note_applied()
         self._settlings.confirmed(member, number, error)
 
     def gone(self, member: Member, why: str) -> None:
         """One has gone, asked or not."""
+        self._note_applied()
         self._settlings.given_up(member, why)
         self._see_who_is_left()
+
+    def closed(self, member: Member) -> None:
+        """One that leaves listens no more."""
+        self._note_applied()
+
+    def _note_applied(self) -> None:
+        applied = (member.applied for member in self._every() if member.listens)
+        self._batches.applied(min(applied, default=self._batches.number))
 
     def _given_up(self, member: Member) -> None:
         self._settlings.given_up(member, SILENT)

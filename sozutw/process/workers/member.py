@@ -53,6 +53,9 @@ class Overseer(Protocol):
     def happened_in(self, member: "Member", event: pb.Event) -> None:
         """Something happened there that subscribers are told of."""
 
+    def closed(self, member: "Member") -> None:
+        """It was told to leave, and listens no more."""
+
     def lost(self, member: "Member", why: str) -> None:
         """It has gone, for whatever reason; never called out of a call of ours."""
 
@@ -70,6 +73,8 @@ class Member:
         self.begun_at: float = reactor.seconds()
         self.confirmed = 0
         """The number of the last change of which it has told what came."""
+        self.applied = 0
+        """The number of the last change that it has, with all before it."""
         self.diverged: str | None = None
         """Why it has another configuration than it should, if it has."""
         self.unanswered = 0
@@ -80,8 +85,14 @@ class Member:
         self._settings: Settings | None = None
         self._unconfirmed: dict[int, Batch] = {}
         self._questions = Questions()
+        self.listens = True
+        """Whether it may have listening sockets open."""
         self._is_asked = False
         """Whether it lives."""
+        self._pings = 0
+        self._pongs = 0
+        self._closed_pong = 0
+        """The pong that comes when it has heard that it is to leave, and so listens no more."""
 
     @property
     def is_serving(self) -> bool:
@@ -166,6 +177,9 @@ class Member:
         self.stage = Stage.LEAVING
         stopping = words.Stopping(is_hard=is_hard, seconds=seconds)
         self.link.say(words.ToWorker(stop=stopping))
+        if not self._closed_pong:
+            self._ping()
+            self._closed_pong = self._pings
 
     def take_settings(self, settings: Settings) -> None:
         """Let settings hold there too, as far as they can, if it was told others."""
@@ -209,8 +223,12 @@ class Member:
         if self._is_asked:
             self.unanswered += 1
         elif self.pid:  # Before that nobody is there who could answer.
-            self._is_asked = True
-            self.link.say(words.ToWorker(ping=True))
+            self._ping()
+
+    def _ping(self) -> None:
+        self._is_asked = True
+        self._pings += 1
+        self.link.say(words.ToWorker(ping=True))
 
     # What it says; ``link.LinkEnd``.
 
@@ -245,8 +263,10 @@ class Member:
         error = applied.error if applied.HasField("error") else None
         if error is not None:
             self.diverged = self.diverged or error
-        elif self.stage is Stage.LOADING and not self._unconfirmed:
-            # Nobody waited for it with what was changed meanwhile: it serves no older state.
+        elif self.diverged is None:
+            self.applied = number
+        # Nobody waits for one that loads with what is changed meanwhile: it is to have that too.
+        if error is None and self.stage is Stage.LOADING and not self._unconfirmed:
             self.stage = Stage.LOADED
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
@@ -256,6 +276,10 @@ class Member:
 
     def _hear_pong(self, pong: words.Pong) -> None:
         self.sessions = pong.sessions
+        self._pongs += 1
+        if self.listens and self._pongs == self._closed_pong:
+            self.listens = False
+            self._overseer.closed(self)
 
     def _hear_answer(self, answer: words.Answer) -> None:
         self._questions.answered(answer)

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-STEADY_SECONDS: Final = 10.0
-"""Who served for so long has not died of how it began."""
+STEADY_SECONDS: Final = 1.0
+"""Who lived for so long has not died of how it began."""
 FIRST_SECONDS: Final = 0.5
 MOST_SECONDS: Final = 30.0
 

@@ -52,6 +52,9 @@ class Neighbours(Protocol):
     def died(self, member: Member) -> None:
         """One went unasked."""
 
+    def closed(self, member: Member) -> None:
+        """One that leaves listens no more."""
+
     def gone(self, member: Member, why: str) -> None:
         """One has gone, asked or not."""
 
@@ -185,6 +188,10 @@ class Slot:
     def happened_in(self, member: Member, event: pb.Event) -> None:
         """Something happened there that subscribers are told of."""
         self._neighbours.happened(event, str(member.id))
+
+    def closed(self, member: Member) -> None:
+        """It was told to leave, and listens no more."""
+        self._neighbours.closed(member)
 
     def lost(self, member: Member, why: str) -> None:
         """It has gone, for whatever reason."""

@@ -3,6 +3,9 @@ The listening sockets of a main process: bound here, and given to the workers, w
 
 All workers share a socket. So one that hangs or dies takes nobody's turn away, and what the
 kernel has queued is served by the others.
+
+A socket that is deactivated listens on until the last worker has closed it, and meanwhile nobody
+can bind another one to its address. So it is kept here for as long, for a listener that comes back.
 """
 
 import errno
@@ -19,6 +22,15 @@ from sozutw.relay.route import ListenerState
 _log = Logger()
 
 
+class _Parting:
+    """A socket that is deactivated, and that workers may still listen on."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.number: int | None = None
+        """Of the change by which it was, once there is one."""
+
+
 class MainSockets:
     """Opens and closes listening sockets; a ``control.changes.live.Sockets``."""
 
@@ -28,6 +40,7 @@ class MainSockets:
         """Sockets that listen already: from a process before this one."""
         self._sockets: dict[InetAddress, socket.socket] = {}
         self._fresh: dict[InetAddress, socket.socket] = {}
+        self._parting: dict[InetAddress, _Parting] = {}
         self._is_over = False
 
     def reserve(self, address: InetAddress) -> socket.socket:
@@ -40,6 +53,8 @@ class MainSockets:
         if self._is_over:
             raise CannotListenError(address, errno.ESHUTDOWN, "this process is stopping")
         inherited = self.inherited.pop(address, None)
+        if inherited is None and address in self._parting:
+            return self._parting[address].sock.dup()
         return inherited or self._handed.take(address) or bind(address)
 
     def activate(self, listener: ListenerState, reserved: socket.socket) -> None:
@@ -50,6 +65,8 @@ class MainSockets:
         address = listener.listener.address
         assert address not in self._sockets
         self._sockets[address] = self._fresh[address] = reserved
+        if address in self._parting:
+            self._parting.pop(address).sock.close()
         scheme = listener.scheme.decode()
         _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
 
@@ -61,7 +78,19 @@ class MainSockets:
         self._fresh.pop(address, None)
         sock = self._sockets.pop(address, None)
         if sock is not None:
-            sock.close()
+            self._parting[address] = _Parting(sock)
+
+    def parted(self, number: int) -> None:
+        """What was deactivated until now is closed by those that apply the change so numbered."""
+        for parting in self._parting.values():
+            if parting.number is None:
+                parting.number = number
+
+    def let_go(self, number: int) -> None:
+        """All workers have applied the change so numbered: close what they have closed."""
+        for address, parting in list(self._parting.items()):
+            if parting.number is not None and parting.number <= number:
+                self._parting.pop(address).sock.close()
 
     def every(self) -> Mapping[InetAddress, socket.socket]:
         """Return all that are open."""
@@ -82,3 +111,5 @@ class MainSockets:
         self._is_over = True
         for address in list(self._sockets):
             self.deactivate(address)
+        while self._parting:
+            self._parting.popitem()[1].sock.close()

@@ -33,12 +33,13 @@ from sozutw.metrics.transfer import Reader, TransferError
 from sozutw.process.live_settings import LiveSettings
 from sozutw.process.logs.reporting import AccessLog
 from sozutw.process.serving import Knobs
+from sozutw.process.workers.beginning import Beginning
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
 from sozutw.process.workers.fleet import Fleet
 from sozutw.process.workers.forks import CannotForkError, ZygoteForks
 from sozutw.process.workers.member import Member
-from sozutw.process.workers.policy import Policy
+from sozutw.process.workers.policy import WAIT_SECONDS, Policy
 from sozutw.process.workers.sockets import MainSockets
 
 _log = Logger()
@@ -106,13 +107,14 @@ class WorkersTraffic:
         self.applier.committed = self._committed
         self._is_begun = False
         self._is_loaded = False
+        self._beginning = Beginning(reactor, settings.worker_timeout or WAIT_SECONDS)
         self._is_over = False
         self._waiting: list[Deferred[None]] = []
         """Stops that wait for the workers."""
         self._grace_seconds: float | None = settings.graceful_shutdown_timeout
 
     def _settings_now(self) -> Settings:
-        return self._settings if self._live is None else self._live.of_file
+        return self._settings if self._live is None else self._live.in_force
 
     def _turned(self) -> list[pb.Request]:
         """Return what commands have set otherwise than the file."""
@@ -172,6 +174,7 @@ class WorkersTraffic:
             yield self.fleet.start()
             self._is_loaded = True
         except CannotForkError:
+            self._beginning.over()
             if not self._has_ended():
                 raise
         finally:
@@ -188,6 +191,7 @@ class WorkersTraffic:
     def serve(self) -> None:
         """Let the workers take clients from now on."""
         self.fleet.serve()
+        self._beginning.over()
         _log.info("{count} workers serve", count=self.fleet.serving)
 
     @inlineCallbacks
@@ -200,6 +204,7 @@ class WorkersTraffic:
             yield loaded
             self.fleet.serve()
         self._is_over = True
+        self._beginning.over()
         self.sockets.close()
         yield self._access_log.stopService()
         if self._is_begun:
@@ -269,7 +274,7 @@ class WorkersTraffic:
 
     def make_crew(self, host: Host) -> Crew:
         """Return the workers as the verbs see them."""
-        return FleetCrew(self.fleet, self.forks, host)
+        return FleetCrew(self.fleet, self.forks, host, self._beginning.wait)
 
     def tell_events(self, events: Events) -> None:
         """Publish what happens in the workers, and to them."""

@@ -36,7 +36,8 @@ Command = Callable[[int], list[str]]
 
 def command_of(descriptor: int) -> list[str]:
     """Return how the zygote is started: by the interpreter that runs this process."""
-    return [sys.executable, "-m", "sozutw.process.zygote.zygote", str(descriptor)]
+    # -P: what lies in the working directory is not taken for our modules.
+    return [sys.executable, "-P", "-m", "sozutw.process.zygote.zygote", str(descriptor)]
 
 
 @implementer(IReadDescriptor)

@@ -29,6 +29,7 @@ from importlib import import_module
 from time import monotonic
 from typing import Final, NoReturn
 
+from sozutw.listen.shares import Share, Shares
 from sozutw.process.signals import say_on_stderr
 from sozutw.process.system.titles import set_title
 from sozutw.process.zygote.blanks import BLANKS_MAX, Blanks
@@ -44,7 +45,7 @@ _WORKER: Final = "sozutw.process.worker.process"
 _ANSWERS_MAX: Final = 256
 """So many may wait to be sent before more is asked of it; what ends is always told."""
 
-Serve = Callable[[socket.socket, Blanks], int]
+Serve = Callable[[socket.socket, Blanks, Share | None], int]
 """What a child does: serve until it is told to end on its channel; returns its exit status."""
 
 
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
     with ForkSignals() as signals, socket.socket(fileno=int(descriptor)) as sock:
         sock.setblocking(False)
         sock.set_inheritable(False)
-        set_title("sozutw: zygote")
+        set_title("sozutw zygote")
         serve: Serve = import_module(worker).serve
         blanks = Blanks(BLANKS_MAX)
         assert "twisted.internet.reactor" not in sys.modules, "a reactor cannot be forked"
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> int:
         gc.collect()
         gc.freeze()
         try:
-            Zygote(sock, signals, lambda channel: serve(channel, blanks)).run()
+            Zygote(sock, signals, lambda channel, share: serve(channel, blanks, share)).run()
         except PacketError as error:
             say_on_stderr(f"sozutw: the zygote was told what makes no sense, and ends: {error}")
             return _EX_NONSENSE
@@ -78,13 +79,17 @@ class Zygote:
     """What the process does from the moment that it is ready."""
 
     def __init__(
-        self, sock: socket.socket, signals: ForkSignals, serve: Callable[[socket.socket], int]
+        self,
+        sock: socket.socket,
+        signals: ForkSignals,
+        serve: Callable[[socket.socket, Share | None], int],
     ) -> None:
         self._sock = sock
         self._signals = signals
         self._serve = serve
         self._outbox = Outbox(sock)
-        self._children: set[int] = set()
+        self._children: dict[int, Share | None] = {}
+        self._shares = Shares()
         self._survives = False
         self._is_over = False
 
@@ -135,25 +140,27 @@ class Zygote:
                 raise PacketError(f"{str(value)[:100]}, with {count} descriptors")
 
     def _fork(self, number: int, channel: socket.socket) -> None:
+        share = self._shares.give()
         try:
             # A signal for the child must not come while the child still ignores it.
             with self._signals.held():
                 pid = os.fork()
                 if not pid:
-                    self._become_worker(channel)
+                    self._become_worker(channel, share)
         except OSError as error:
+            self._shares.take_back(share)
             self._outbox.put({"failed": number, "why": f"cannot fork: {error.strerror}"})
             return
-        self._children.add(pid)
+        self._children[pid] = share
         self._outbox.put({"forked": number, "pid": pid})
 
-    def _become_worker(self, channel: socket.socket) -> NoReturn:
+    def _become_worker(self, channel: socket.socket, share: Share | None) -> NoReturn:
         """Be the child: of the zygote only what was loaded and made is left."""
 
         def live() -> int:
             self._sock.close()
             self._signals.forget()
-            return self._serve(channel)
+            return self._serve(channel, share)
 
         status = EX_SOFTWARE
         try:
@@ -170,7 +177,7 @@ class Zygote:
             self._tell_end(pid, status)
 
     def _tell_end(self, pid: int, status: int) -> None:
-        self._children.discard(pid)
+        self._shares.take_back(self._children.pop(pid, None))
         self._outbox.put({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
     def _see_children_out(self) -> None:

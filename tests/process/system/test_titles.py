@@ -9,7 +9,7 @@ from tests.e2e.harness import ROOT
 PROGRAM = """
 import sys
 from sozutw.process.system import titles
-titles.set_title("sozutw: worker 12 of many")
+titles.set_title("sozutw worker 12 of many")
 print(open("/proc/self/comm").read()[:-1], end="")
 titles._NAME = titles.Path("/nowhere/comm")
 titles.set_title("sozutw")
@@ -27,9 +27,9 @@ def name_with(folder: Path, package: str) -> str:
 
 def test_the_package_is_told_all_of_it(tmp_path: Path) -> None:
     said = name_with(tmp_path, "def setproctitle(text): print(f'<{text}>', end='')")
-    assert said.startswith("<sozutw: worker 12 of many>")
+    assert said.startswith("<sozutw worker 12 of many>")
     assert said.endswith("<sozutw>")
 
 
 def test_without_it_the_kernel_is_told_what_it_keeps(tmp_path: Path) -> None:
-    assert name_with(tmp_path, "raise ImportError('not here')") == "sozutw: worker "
+    assert name_with(tmp_path, "raise ImportError('not here')") == "sozutw worker 1"

@@ -339,7 +339,7 @@ def test_what_it_has_no_room_for_is_refused(scene: Scene) -> None:
 
 
 def test_the_command_is_our_own_interpreter() -> None:
-    assert command_of(3) == [sys.executable, "-m", "sozutw.process.zygote.zygote", "3"]
+    assert command_of(3) == [sys.executable, "-P", "-m", "sozutw.process.zygote.zygote", "3"]
 
 
 def test_without_a_zygote_nothing_is_promised() -> None:

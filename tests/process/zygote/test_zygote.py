@@ -133,6 +133,15 @@ def test_the_blanks_are_there_and_each_child_has_all_of_them(stage: Stage) -> No
         assert said_by(channel, "blanks.take(256)") == "None"
 
 
+def test_children_see_how_many_clients_the_others_have_until_these_have_ended(stage: Stage) -> None:
+    (_, one), (pid, two) = stage.fork(), stage.fork()
+    assert said_by(two, "share.excess(3)") == "0"
+    assert said_by(one, "share.excess(8)") == "5"
+    os.kill(pid, signal.SIGKILL)
+    assert stage.hear() == {"ended": pid, "status": -signal.SIGKILL}
+    assert said_by(one, "share.excess(8)") == "0"
+
+
 def test_there_is_no_reactor_in_it(stage: Stage) -> None:
     _, channel = stage.fork()
     assert said_by(channel, "[m for m in sys.modules if m == 'twisted.internet.reactor']") == "[]"
@@ -352,7 +361,7 @@ def test_without_something_to_serve_it_does_not_start(tmp_path: Path, worker: st
 
 def test_with_a_reactor_it_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "eager.py").write_text(
-        "import twisted.internet.reactor\ndef serve(channel, blanks): return 0\n"
+        "import twisted.internet.reactor\ndef serve(channel, blanks, share): return 0\n"
     )
     stage = Stage(tmp_path, worker="eager")
     try:
@@ -381,7 +390,7 @@ def test_whoever_does_not_listen_is_not_asked_what_else_it_wants(
     with ours, theirs, quiet.wake, quiet.waker:
         theirs.setblocking(False)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-        one = Zygote(theirs, quiet, lambda _: 0)  # type: ignore[arg-type]
+        one = Zygote(theirs, quiet, lambda *_: 0)  # type: ignore[arg-type]
         ours.send(b"{}")
         assert one._wait(0)
         while len(one._outbox) < 3:
@@ -401,7 +410,7 @@ def test_the_rest_is_not_said_for_ever_to_one_that_does_not_listen(
     quiet = Quiet()
     with ours, theirs, quiet.wake, quiet.waker:
         theirs.setblocking(False)
-        one = Zygote(theirs, quiet, lambda _: 0)  # type: ignore[arg-type]
+        one = Zygote(theirs, quiet, lambda *_: 0)  # type: ignore[arg-type]
         while not len(one._outbox):
             one._tell_end(1, 0)
             one._outbox.send()
@@ -415,4 +424,4 @@ def test_the_rest_is_not_said_for_ever_to_one_that_does_not_listen(
 
 def test_it_is_named_for_ps(stage: Stage) -> None:
     name = Path(f"/proc/{stage.process.pid}/comm")
-    wait_until(lambda: name.read_text().startswith("sozutw: zygote"), "the name")
+    wait_until(lambda: name.read_text().startswith("sozutw zygote"), "the name")
