@@ -17,6 +17,7 @@ GAUGES = (
 )
 BACKEND_GAUGES = ("connections_per_backend", "http.active_requests")
 CONFIG = """\
+worker_count = 0
 log_target = "file://{folder}/sozutw.log"
 access_logs_target = "file://{folder}/access.log"
 backend_idle_timeout = {idle}

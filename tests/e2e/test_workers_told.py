@@ -125,6 +125,7 @@ def test_lives_of_workers_are_events_and_lines(tmp_path: Path) -> None:
         assert heard == [
             ("1", pb.WORKER_KILLED),
             ("1", pb.WORKER_RELAUNCHED),
+            ("0", pb.WORKER_RELAUNCHED),
             ("main", pb.WORKER_UPGRADED),
         ]
         command.wait_for_text("WORKER_UPGRADED")

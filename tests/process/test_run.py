@@ -19,6 +19,7 @@ from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
 from sozutw.process.logs.log import LineObserver
 from sozutw.process.run import ProcessService, told
+from sozutw.process.workers.forks import CannotForkError
 from tests.fakes.loops import loop_named
 from tests.process.test_signals import FakeProxy, FakeReactor
 
@@ -123,6 +124,14 @@ def test_too_few_descriptors_are_one_line_and_status_78() -> None:
         raise TooFewDescriptorsError("max_connections = 9 needs 82 file descriptors")
     assert exit_.value.code == 78
     assert said == ["sozutw cannot start: max_connections = 9 needs 82 file descriptors"]
+
+
+def test_workers_that_cannot_begin_are_one_line_and_status_1() -> None:
+    said: list[str] = []
+    with pytest.raises(SystemExit) as exit_, told(said.append):
+        raise CannotForkError("the zygote cannot be started: Permission denied")
+    assert exit_.value.code == 1
+    assert said == ["sozutw cannot start: the zygote cannot be started: Permission denied"]
 
 
 def test_our_own_fault_keeps_its_traceback() -> None:

@@ -18,7 +18,7 @@ from sozutw.process.zygote.nursery import Nursery, NurseryError
 _log = Logger()
 
 
-class CannotForkError(Exception):
+class CannotForkError(OSError):
     """There can be no worker of this program; the text says why."""
 
 

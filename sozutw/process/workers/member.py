@@ -258,7 +258,8 @@ class Member:
             self.diverged = self.diverged or error
         elif self.diverged is None:
             self.applied = number
-        if error is None and self.stage is Stage.LOADING:
+        # Nobody waits for one that loads with what is changed meanwhile: it is to have that too.
+        if error is None and self.stage is Stage.LOADING and not self._unconfirmed:
             self.stage = Stage.LOADED
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
