@@ -68,7 +68,7 @@ class Running:
         self,
         name: str,
         command: Sequence[str],
-        core: int,
+        core: int | str,
         folder: Path,
         environment: Mapping[str, str],
     ) -> None:

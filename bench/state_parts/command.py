@@ -44,6 +44,7 @@ log_target = "file://{folder}/sozutw.log"
 log_level = "error"
 access_logs_target = "file://{folder}/access.log"
 command_socket = "{folder}/sozutw.sock"
+worker_count = {workers}
 max_command_buffer_size = {bytes_max}
 
 [[listeners]]
@@ -64,13 +65,19 @@ class BenchError(Exception):
 class Case:
     """A proxy with traffic, and the times of all that is done to it."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, workers: int) -> None:
         self.folder = folder
         self.port, backend = free_ports(2)
         self.listener = f"127.0.0.1:{self.port}"
         config = folder / "sozutw.toml"
         config.write_text(
-            CONFIG.format(folder=folder, port=self.port, backend=backend, bytes_max=BYTES_MAX)
+            CONFIG.format(
+                folder=folder,
+                port=self.port,
+                backend=backend,
+                bytes_max=BYTES_MAX,
+                workers=workers,
+            )
         )
         self.steps: dict[str, dict[str, Any]] = {}
         self._start(stack, backend, "-m", "bench.state_parts.backend", str(backend))
@@ -186,7 +193,7 @@ def measure(clusters: int, options: argparse.Namespace) -> dict[str, dict[str, A
     """Run one case; return its steps."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="state-load-")))
-        case = Case(folder, stack)
+        case = Case(folder, stack, options.workers)
         for name, do in steps(case, clusters, options):
             case.step(name, do)
         return case.steps
@@ -234,6 +241,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--repeat", type=int, default=1, help="runs of each case, of which the best counts (1)")
     add("--results", type=Path, default=RESULTS, help="folder for the figures (bench/results)")
     add("--each", type=int, default=20_000, help="how many frontends, and backends (20,000)")
+    add("--workers", type=int, default=0, help="workers of the proxy; 0: one process (0)")
     add("--rest", type=float, default=3.0, help="seconds in which nothing is asked (3)")
     add(
         "--slowest-ms",
