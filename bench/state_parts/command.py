@@ -39,7 +39,6 @@ the slowest is how long the loop was held at most, the machine's own noise inclu
 takes the best of several runs, since noise only ever adds. A star: more than {HELD_MS_MAX:g} ms.
 """
 CONFIG = """\
-worker_count = 0
 log_target = "file://{folder}/sozutw.log"
 log_level = "error"
 access_logs_target = "file://{folder}/access.log"

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from sozutw.listen.sockets import BACKLOG
+from sozutw.listen.sockets import BACKLOG, shut_out
 from sozutw.metrics.counters import ListenerCounters, WorkerCounters
 from sozutw.transport.loop import Loop, close_later
 from sozutw.transport.stream import MakeTransport, StreamTransport
@@ -155,8 +155,14 @@ class Acceptor:
         self._set_timer()
         self._listen()
 
-    def close(self) -> None:
-        """Serve who has connected already, listen no more, and turn away who waits for room."""
+    def close(self, *, is_last: bool = False) -> None:
+        """
+        Serve who has connected already, listen no more, and turn away who waits for room.
+
+        The last to close a socket shuts out who comes meanwhile; else others go on with it.
+        """
+        if is_last and not self._is_closed:
+            shut_out(self._socket)
         if self._is_listening():
             self._is_paused = True  # Whoever closes it once more meanwhile does only that.
             self._accept_the_rest()

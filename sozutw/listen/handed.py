@@ -20,6 +20,7 @@ class HandedSockets:
     def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
         self._sockets: dict[InetAddress | str, socket.socket] = {}
         self._asked: set[InetAddress | str] = set()
+        self._kept: set[InetAddress | str] = set()
         for sock in sockets:
             self.add(sock)
 
@@ -30,6 +31,7 @@ class HandedSockets:
             sock.close()
             return
         self._sockets[place] = sock
+        self._kept.add(place)
 
     def take(self, place: InetAddress | str) -> socket.socket | None:
         """Return a socket that listens there, for the caller to close; None if there is none."""
@@ -41,6 +43,10 @@ class HandedSockets:
         self._asked.add(place)
         return sock.dup()
 
+    def is_kept(self, place: InetAddress | str) -> bool:
+        """Say whether others go on listening at a place when this process does not."""
+        return place in self._kept
+
     def descriptors(self) -> list[int]:
         """Return the descriptors of all that are here, to be handed on."""
         return [sock.fileno() for sock in self._sockets.values()]
@@ -50,6 +56,7 @@ class HandedSockets:
         unasked = self._sockets.keys() - self._asked - set(kept)
         for place in unasked:
             self._sockets.pop(place).close()
+            self._kept.discard(place)
         return sorted(map(str, unasked))
 
     def close(self) -> None:

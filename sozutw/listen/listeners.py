@@ -60,6 +60,8 @@ class ListenerService(Service):
         """Sockets that listen already: from a process before this one."""
         self.binds = True
         """Whether sockets are opened here that were not inherited."""
+        self.is_left_to_others = False
+        """Whether other processes go on with the same sockets when these are closed."""
         self._share: Share | None = None
         self._clients: Callable[[], int] = lambda: 0
         self._is_held = False
@@ -155,7 +157,8 @@ class ListenerService(Service):
         """Accept no more at this address; its connections stay."""
         acceptor = self.acceptors.pop(address, None)
         if acceptor is not None:
-            acceptor.close()
+            is_kept = self.is_left_to_others or self._handed.is_kept(address)
+            acceptor.close(is_last=not is_kept)
 
     def room_made(self) -> None:
         """Clients may be accepted again: those that wait come first."""

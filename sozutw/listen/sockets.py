@@ -4,6 +4,10 @@ import errno
 import ipaddress
 import os
 import socket
+import struct
+import sys
+from array import array
+from contextlib import suppress
 
 from typing_extensions import override
 
@@ -94,3 +98,38 @@ def adopt(descriptor: int) -> socket.socket:
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as bind does
     return sock
+
+
+_SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
+_IS_ACK = 0x10
+# Filters of linux/filter.h, each line an operation, where to go on if true or not, and a value.
+# What comes to a listening socket begins with the header of TCP; its flags are in byte 13.
+_ONLY_WHO_IS_CONNECTING = (
+    (0x30, 0, 0, 13),  # load that byte
+    (0x45, 1, 0, _IS_ACK),  # all but the first packet of a client have this flag
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFF_FFFF),  # keep
+)
+
+
+def shut_out(sock: socket.socket) -> None:
+    """
+    Let nobody begin to connect to a listening socket any more, in whichever process it is open.
+
+    Whoever connects between the last accept and the close would take himself for connected, and
+    be reset. So the door is shut first; who knocks hears nothing, tries again, and is refused once
+    the socket is closed. Where the system cannot do that, it is as if it was not asked for.
+    """
+    if sys.platform != "linux" or sock.family == socket.AF_UNIX:
+        return
+    code = array("B", b"".join(struct.pack("HBBI", *line) for line in _ONLY_WHO_IS_CONNECTING))
+    program = struct.pack("HP", len(_ONLY_WHO_IS_CONNECTING), code.buffer_info()[0])
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
+def let_in(sock: socket.socket) -> None:
+    """Let clients connect again where they were ``shut_out``."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)

@@ -63,8 +63,8 @@ class Serving(Protocol):
     def stop_now(self) -> None:
         """Cut what is under way; a soft stop that waits for it is over with that."""
 
-    def outlive_deadlines(self) -> None:
-        """Let a soft stop take as long as it takes."""
+    def leave_to_others(self) -> None:
+        """Others go on with our sockets: nothing but the clients bounds how long a stop takes."""
 
     @property
     def accepting(self) -> Collection[InetAddress]:

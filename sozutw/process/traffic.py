@@ -140,8 +140,9 @@ class Traffic:
         """Cut what is under way; a soft stop that waits for it is over with that."""
         self.worker.sessions.abort_all()
 
-    def outlive_deadlines(self) -> None:
-        """Let a soft stop take as long as it takes."""
+    def leave_to_others(self) -> None:
+        """Others go on with our sockets: nothing but the clients bounds how long a stop takes."""
+        self.listeners.is_left_to_others = True
         self.worker.sessions.grace_seconds = None
 
     # What there is.

@@ -264,7 +264,7 @@ class ProxyService(Service):
 
     def _leave_to_another(self) -> None:
         """Another process serves: nothing but the clients themselves bounds how long they stay."""
-        self.serving.outlive_deadlines()
+        self.serving.leave_to_others()
         self.leave()
 
     def _leave_unasked(self) -> None:

@@ -11,6 +11,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import capturedLogs, formatEvent
 
 from sozutw.config.model import HttpListener, InetAddress
+from sozutw.listen.handed import HandedSockets
 from sozutw.listen.listeners import ListenerService
 from sozutw.listen.shared_acceptor import SharedAcceptor
 from sozutw.listen.shares import Shares
@@ -18,6 +19,7 @@ from sozutw.listen.sockets import CannotListenError, bind
 from sozutw.relay.route import ListenerState
 from tests.fakes.benches import Recorder
 from tests.fakes.loops import HandRunLoop, loop_named
+from tests.listen.test_sockets import is_heard
 
 
 class Admission:
@@ -272,3 +274,24 @@ def test_where_others_accept_too_it_looks_at_how_many_clients_they_have() -> Non
         assert others.excess(14) == 1, "it has told how many there are here"
         scene.service.stopService()
         assert others.excess(14) == 0, "whoever accepts nobody is not waited for"
+
+
+@pytest.mark.parametrize("why", [None, "another process", "socket activation"])
+def test_a_stop_shuts_out_newcomers_unless_others_go_on_with_the_socket(
+    scene: Scene, why: str | None
+) -> None:
+    listener = scene.listener()
+    address = listener.listener.address
+    with bind(address) as of_others:
+        if why == "socket activation":
+            scene.service._handed = HandedSockets([of_others.dup()])
+        scene.service.activate(listener, of_others.dup())
+        scene.service.is_left_to_others = why == "another process"
+        early = socket.create_connection((address.host, address.port))
+        scene.service._handed.close()
+        scene.service.stopService()
+        assert scene.made(listener) == 1, "who was there before is served"
+        with early, socket.socket() as late:
+            late.setblocking(False)
+            late.connect_ex((address.host, address.port))
+            assert is_heard(late) == (why is not None)

@@ -1,12 +1,14 @@
 """Tests of ``sozutw.listen.sockets``."""
 
 import os
+import select
 import socket
+from pathlib import Path
 
 import pytest
 
 from sozutw.config.model import InetAddress
-from sozutw.listen.sockets import BACKLOG, CannotListenError, adopt, bind
+from sozutw.listen.sockets import BACKLOG, CannotListenError, adopt, bind, let_in, shut_out
 
 
 def test_it_listens_and_its_port_is_taken() -> None:
@@ -78,3 +80,48 @@ def test_anything_else_is_not_and_stays_open() -> None:
         with pytest.raises(CannotListenError):
             adopt(datagram.fileno())
         assert datagram.fileno() >= 0
+
+
+def is_heard(client: socket.socket) -> bool:
+    """Say whether anybody has answered who begins to connect; on loopback it takes no time."""
+    return bool(select.select([], [client], [], 0.05)[1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_whoever_is_shut_out_hears_nothing_and_who_was_there_before_is_accepted(host: str) -> None:
+    with bind(InetAddress(host, 0)) as listening:
+        place = listening.getsockname()[:2]
+        with (
+            socket.create_connection(place) as early,
+            listening.dup() as elsewhere,
+            socket.socket(listening.family) as late,
+        ):
+            shut_out(elsewhere)
+            late.setblocking(False)
+            late.connect_ex(place)
+            assert not is_heard(late)
+            served, _ = listening.accept()
+            with served:
+                early.sendall(b"asked")
+                assert served.recv(9) == b"asked"
+                served.sendall(b"answered")
+                assert early.recv(9) == b"answered"
+            with pytest.raises(BlockingIOError):
+                listening.accept()
+            let_in(listening)
+            with socket.create_connection(place):
+                listening.accept()[0].close()
+
+
+def test_where_nobody_can_be_shut_out_nothing_is_different(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "sock"))
+        unix.listen()
+        shut_out(unix)
+        let_in(unix)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "sock"))
+    closed = bind(InetAddress("127.0.0.1", 0))
+    closed.close()
+    shut_out(closed)
+    let_in(closed)

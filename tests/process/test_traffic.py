@@ -169,5 +169,5 @@ def test_its_desk_turns_the_knobs_of_the_path_of_requests(place: Place) -> None:
 
 
 def test_who_outlives_deadlines_is_cut_by_nobody(place: Place) -> None:
-    place.traffic.outlive_deadlines()
+    place.traffic.leave_to_others()
     assert place.traffic.worker.sessions.grace_seconds is None

@@ -35,6 +35,8 @@ EX_CONFIGURATION: Final = 5
 """The exit status of a worker that could not take the configuration."""
 LAST_SECONDS: Final = 0.5
 """How long it may take to write its last lines when the main process is gone."""
+MAIN_FIRST_SECONDS: Final = 0.2
+"""How long a signal waits for the main process, which may have been sent the same."""
 
 _ALWAYS_HEARD: Final = frozenset({"beginning", "stop", "ping"})
 """What makes sense to a worker that could not begin, or has not yet."""
@@ -121,6 +123,7 @@ class WorkerProcess:
         traffic = Traffic(settings, self._reactor, told.listeners, tag=tag, tells_limits=False)
         traffic.listeners.hold()
         traffic.listeners.binds = False
+        traffic.listeners.is_left_to_others = True
         if self._share is not None:
             traffic.listeners.share(self._share, traffic.worker.sessions.__len__)
         self._taking = Taking(
@@ -223,13 +226,14 @@ class WorkerProcess:
         Somebody sent a signal: softly, and at once with the second one.
 
         Whoever stops the service may tell all of its processes, and what the main process says
-        about the same may be here first: that is no second one.
+        about the same may be here first: that is no second one. Or it comes a moment later; then
+        clients are taken until it has shut them out.
         """
         if self._was_signalled:
             self._stop_now()
         else:
             self._was_signalled = True
-            self.stop_softly(self._grace_seconds)
+            self._reactor.callLater(MAIN_FIRST_SECONDS, self.stop_softly, self._grace_seconds)
 
     def stop_softly(self, seconds: float | None) -> None:
         """Accept nobody, and end with the last client, or after so many seconds from now."""

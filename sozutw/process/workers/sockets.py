@@ -4,8 +4,8 @@ The listening sockets of a main process: bound here, and given to the workers, w
 All workers share a socket. So one that hangs or dies takes nobody's turn away, and what the
 kernel has queued is served by the others.
 
-A socket that is deactivated listens on until the last worker has closed it, and meanwhile nobody
-can bind another one to its address. So it is kept here for as long, for a listener that comes back.
+A socket that is deactivated stays until the last worker has closed it, and meanwhile nobody can
+bind another one to its address. So it is kept here for as long, for a listener that comes back.
 """
 
 import errno
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.handed import HandedSockets
-from sozutw.listen.sockets import CannotListenError, bind
+from sozutw.listen.sockets import CannotListenError, bind, let_in, shut_out
 from sozutw.relay.route import ListenerState
 
 _log = Logger()
@@ -41,6 +41,8 @@ class MainSockets:
         self._sockets: dict[InetAddress, socket.socket] = {}
         self._fresh: dict[InetAddress, socket.socket] = {}
         self._parting: dict[InetAddress, _Parting] = {}
+        self.is_left_to_others = False
+        """Whether other processes go on with the same sockets when these are closed."""
         self._is_over = False
 
     def reserve(self, address: InetAddress) -> socket.socket:
@@ -67,6 +69,7 @@ class MainSockets:
         self._sockets[address] = self._fresh[address] = reserved
         if address in self._parting:
             self._parting.pop(address).sock.close()
+            let_in(reserved)
         scheme = listener.scheme.decode()
         _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
 
@@ -78,6 +81,9 @@ class MainSockets:
         self._fresh.pop(address, None)
         sock = self._sockets.pop(address, None)
         if sock is not None:
+            if not (self.is_left_to_others or self._handed.is_kept(address)):
+                # The last worker that closes it resets whoever it has not seen.
+                shut_out(sock)
             self._parting[address] = _Parting(sock)
 
     def parted(self, number: int) -> None:

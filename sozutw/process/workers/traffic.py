@@ -217,8 +217,9 @@ class WorkersTraffic:
         if self._is_begun:
             self.fleet.stop(is_hard=True, seconds=None)
 
-    def outlive_deadlines(self) -> None:
-        """Let a soft stop take as long as it takes."""
+    def leave_to_others(self) -> None:
+        """Others go on with our sockets: nothing but the clients bounds how long a stop takes."""
+        self.sockets.is_left_to_others = True
         self._grace_seconds = None
 
     # What there is.

@@ -379,9 +379,31 @@ def test_signals_ask_twice(scene):
     scene.load()
     scene.hold_clients()
     scene.worker.stop_asked()
+    scene.clock.go_on(0.25)
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
     scene.worker.stop_asked()
     assert scene.calls[1:] == [0.0, "now"]
+
+
+def test_the_second_signal_does_not_wait(scene):
+    scene.load()
+    scene.hold_clients()
+    scene.worker.stop_asked()
+    scene.worker.stop_asked()
+    assert scene.calls == [("stop", 0.0), "now"]
+
+
+def test_a_signal_waits_for_the_main_process_which_shuts_clients_out_first(scene):
+    scene.load()
+    scene.hold_clients()
+    scene.worker.stop_asked()
+    assert scene.calls == []
+    stop(scene)
+    assert scene.calls[0][0] == "stop"
+    told = list(scene.calls)
+    scene.clock.go_on(5)
+    assert "now" not in told
+    assert scene.calls[: len(told)] == told
 
 
 def test_a_stop_of_the_main_process_is_no_first_signal(scene):
@@ -429,6 +451,7 @@ def test_it_may_serve_on_without_its_main_process(scene):
     assert scene.calls == []
     assert "serving on" in events[0]["log_format"]
     scene.worker.stop_asked()
+    scene.clock.go_on(0.25)
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
 
 

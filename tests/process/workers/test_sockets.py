@@ -12,6 +12,7 @@ from sozutw.listen.sockets import CannotListenError
 from sozutw.process.workers.sockets import MainSockets
 from tests.e2e.harness import ReservedPort
 from tests.fakes.fleet import open_descriptors
+from tests.listen.test_sockets import is_heard
 
 
 class Scene:
@@ -61,10 +62,35 @@ def test_who_connects_is_refused_once_all_workers_have_closed_it(scene):
     scene.sockets.let_go(9)
     scene.sockets.parted(10)
     scene.sockets.let_go(9)
-    socket.create_connection(("127.0.0.1", scene.address.port)).close()
+    with socket.socket() as client:
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", scene.address.port))
+        assert not is_heard(client)
     scene.sockets.let_go(10)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", scene.address.port))
+
+
+def test_a_listener_that_comes_back_lets_clients_in(scene):
+    with scene.activate().dup() as of_a_worker:
+        scene.sockets.deactivate(scene.address)
+        scene.activate()
+        with socket.create_connection(("127.0.0.1", scene.address.port)):
+            of_a_worker.accept()[0].close()
+
+
+@pytest.mark.parametrize("why", ["another process", "socket activation"])
+def test_nobody_is_shut_out_where_others_go_on_with_the_socket(scene, why):
+    with scene.activate().dup() as of_others:
+        if why == "another process":
+            scene.sockets.is_left_to_others = True
+        else:
+            scene.sockets._handed = HandedSockets([of_others.dup()])
+            # As a stop does before all else.
+            scene.sockets._handed.close()
+        scene.sockets.close()
+        with socket.create_connection(("127.0.0.1", scene.address.port)):
+            of_others.accept()[0].close()
 
 
 def test_a_listener_may_come_back_while_a_worker_listens_still(scene):

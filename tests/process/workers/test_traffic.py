@@ -248,7 +248,7 @@ def test_whoever_asks_waits_until_workers_serve(scene):
 
 def test_a_stop_without_a_deadline(scene):
     scene.begin()
-    scene.traffic.outlive_deadlines()
+    scene.traffic.leave_to_others()
     scene.traffic.stop()
     assert scene.fleet.heard == [("stop", False, None)]
 
