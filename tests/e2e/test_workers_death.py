@@ -163,6 +163,7 @@ def test_workers_may_outlive_the_main_process(tmp_path: Path) -> None:
         assert {place.answer() for _ in range(10)} <= {"a", "b"}
         for pid in workers.values():
             os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: is_refused(place.port), "nobody new accepted")
         # Softly: each has one more answer, and is told to go.
         for client in clients:
             assert b"\r\nConnection: close\r\n" in place.ask(client)

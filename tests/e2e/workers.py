@@ -4,8 +4,8 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -73,6 +73,14 @@ def remote_ports() -> dict[str, int]:
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     fields = (line.split() for line in lines)
     return {line[9]: int(line[2].rpartition(":")[2], 16) for line in fields}
+
+
+def waiting_at(port: int) -> int:
+    """Return how many clients have connected to a port that nobody has accepted yet."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    listening = (fields for fields in map(str.split, lines) if fields[3] == "0A")
+    here = (one for one in listening if int(one[1].rpartition(":")[2], 16) == port)
+    return sum(int(one[4].rpartition(":")[2], 16) for one in here)
 
 
 class Manned(Generations):
@@ -257,15 +265,31 @@ class Manned(Generations):
         wait_until(lambda: client.port in self.sessions(), "the client listed")
         return self.sessions()[client.port].worker
 
-    def client_of(self, worker: int, tries: int = 200) -> Peer:
-        """Connect clients until one is in this worker, and return it."""
-        for _ in range(tries):
-            client = connect(self.port)
-            if self.worker_of(client) == worker:
-                self.clients.append(client)
-                return client
-            client.close()
-        raise AssertionError(f"none of {tries} clients came to worker {worker}")
+    @contextmanager
+    def only(self, worker: int) -> Iterator[None]:
+        """
+        Have whoever connects meanwhile served by this worker: the others stand still.
+
+        Nothing may be asked of all of them until then.
+        """
+        others = [pid for number, pid in self.workers().items() if number != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            wait_until(
+                lambda: all(self.family()[pid].state == "T" for pid in others), "they stand still"
+            )
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+    def client_of(self, worker: int) -> Peer:
+        """Return a client that is in this worker."""
+        with self.only(worker):
+            client = self.client()
+            wait_until(lambda: not waiting_at(self.port), "the client accepted")
+        return client
 
     def ask(self, client: Peer, host: str = QUICK) -> bytes:
         """Have a GET answered by a backend, and return the head of that."""

@@ -82,6 +82,8 @@ class WorkerProcess:
         self._answers: Answers | None = None
         self._observer: Any = None
         self._survives = False
+        self._is_orphan = False
+        """Whether its main process is gone."""
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
@@ -233,7 +235,8 @@ class WorkerProcess:
             self._stop_now()
         else:
             self._was_signalled = True
-            self._reactor.callLater(MAIN_FIRST_SECONDS, self.stop_softly, self._grace_seconds)
+            seconds = 0.0 if self._is_orphan else MAIN_FIRST_SECONDS
+            self._reactor.callLater(seconds, self.stop_softly, self._grace_seconds)
 
     def stop_softly(self, seconds: float | None) -> None:
         """Accept nobody, and end with the last client, or after so many seconds from now."""
@@ -256,6 +259,7 @@ class WorkerProcess:
     def _main_lost(self) -> None:
         if self._is_ended:
             return
+        self._is_orphan = True
         if self._survives and not self._is_stopping:
             _log.warn("the main process is gone; serving on (worker_survive_main)")
             return

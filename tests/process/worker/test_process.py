@@ -451,7 +451,7 @@ def test_it_may_serve_on_without_its_main_process(scene):
     assert scene.calls == []
     assert "serving on" in events[0]["log_format"]
     scene.worker.stop_asked()
-    scene.clock.go_on(0.25)
+    scene.turn()
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
 
 
