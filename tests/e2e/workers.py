@@ -17,7 +17,7 @@ from sozutw.control.client import Client
 from sozutw.control.messages.session_numbers import SessionName, name_of
 from sozutw.control.proto import command_pb2 as pb
 from tests.e2e.commanded import Asked
-from tests.e2e.harness import DEADLINE_SECONDS, Peer, connect, wait_until
+from tests.e2e.harness import DEADLINE_SECONDS, Peer, wait_until
 from tests.e2e.stage import SECONDS_MAX, get, status_of
 from tests.e2e.tls import tls_connect, trusting
 from tests.e2e.upgraded import QUICK, Generations
