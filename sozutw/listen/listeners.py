@@ -165,6 +165,12 @@ class ListenerService(Service):
         for acceptor in list(self.acceptors.values()):
             acceptor.room_made()
 
+    def look(self) -> None:
+        """Accept those of whom another worker was told that has not come."""
+        for acceptor in list(self.acceptors.values()):
+            if isinstance(acceptor, SharedAcceptor):
+                acceptor.look()
+
     @override
     def startService(self) -> None:
         super().startService()

@@ -42,6 +42,16 @@ class SharedAcceptor(Acceptor):
         if self.accepted_total > before and self._room() <= 0:
             self._step_aside()
 
+    def look(self) -> None:
+        """
+        Take who waits, though the loop has told of nobody.
+
+        For each client the kernel wakes up one worker, and if that one dies or hangs before it
+        has accepted him, no other is told until the next client comes.
+        """
+        if self._rest is None:
+            self.doRead()
+
     @override
     def _watch(self) -> None:
         # Whoever is not in the table is no reason for others to step aside.

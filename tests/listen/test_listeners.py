@@ -272,8 +272,13 @@ def test_where_others_accept_too_it_looks_at_how_many_clients_they_have() -> Non
         scene.service.activate(listener, scene.service.reserve(address))
         assert isinstance(scene.service.acceptors[address], SharedAcceptor)
         assert others.excess(14) == 1, "it has told how many there are here"
+        client = socket.create_connection((address.host, address.port))
+        scene.clients.append(client)
+        scene.service.look()
+        assert scene.made(listener) == 1, "nobody has turned the loop"
         scene.service.stopService()
         assert others.excess(14) == 0, "whoever accepts nobody is not waited for"
+        scene.close()
 
 
 @pytest.mark.parametrize("why", [None, "another process", "socket activation"])

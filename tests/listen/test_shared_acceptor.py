@@ -303,3 +303,32 @@ def test_without_descriptors_it_rests_as_any_other() -> None:
         assert turns.wait() == 1, "it may take two, and the second cannot be had"
         (call,) = turns.loop.clock.getDelayedCalls()
         assert call.getTime() == 2 * ASIDE_SECONDS + EXHAUSTED_SECONDS
+
+
+def test_it_takes_who_waits_untold_when_it_is_to_look() -> None:
+    with Turns(elsewhere=100) as turns:
+        turns.queue = 3
+        while turns.queue:
+            before = turns.count
+            turns.acceptor.look()
+            assert turns.count > before
+        turns.acceptor.look()
+        assert turns.loop.watched
+
+
+def test_it_does_not_look_while_it_is_aside_or_does_not_listen() -> None:
+    with Turns() as turns:
+        turns.queue = 1000
+        while turns.loop.watched:
+            turns.read()
+        before = turns.count
+        turns.acceptor.look()
+        assert turns.count == before
+    with Turns(elsewhere=100) as turns:
+        turns.queue = 1
+        turns.acceptor.pause()
+        turns.acceptor.look()
+        assert turns.count == 0
+        turns.acceptor.resume()
+        turns.acceptor.look()
+        assert turns.count == 1

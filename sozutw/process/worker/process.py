@@ -199,7 +199,10 @@ class WorkerProcess:
         self._answers.count(number)
 
     def _pong(self, _word: bool) -> None:
-        sessions = 0 if self._traffic is None else self._traffic.count_connections()
+        sessions = 0
+        if self._traffic is not None:
+            self._traffic.listeners.look()
+            sessions = self._traffic.count_connections()
         self.channel.say(pong=words.Pong(sessions=sessions))
 
     def _reopen_logs(self, _word: bool) -> None:

@@ -234,9 +234,12 @@ def test_it_shows_that_it_lives_from_the_beginning_on(scene):
     scene.hear(ping=True)
     assert scene.said()[0].pong.sessions == 0
     scene.load()
+    looks: list[bool] = []
+    scene.worker._traffic.listeners.look = lambda: looks.append(True)
     scene.worker._traffic.count_connections = lambda: 4
     scene.hear(ping=True)
     assert scene.said()[0].pong.sessions == 4
+    assert looks == [True], "for who was woken up and died of it"
 
 
 def test_questions_and_counters(scene):
