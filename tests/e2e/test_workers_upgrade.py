@@ -153,6 +153,7 @@ def test_the_old_main_process_ends_its_workers_when_it_is_told_to(tmp_path: Path
         peer.receive_until(b"\r\n\r\n")
         old = place.upgrade()
         os.kill(old, signal.SIGTERM)
+        place.first.wait_for_text("stopping: ")
         peer.send(response(b"late"))
         head, body = client.receive_message(SECONDS_MAX)
         assert (status_of(head), body) == (200, b"late")
