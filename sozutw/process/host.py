@@ -13,8 +13,7 @@ from twisted.python.threadpool import ThreadPool
 from sozutw.config.model import Config, Settings
 from sozutw.config.state import RefusedRequestError
 from sozutw.process.configuration import Verdict, read_configuration
-from sozutw.process.live_settings import LiveSettings
-from sozutw.process.serving import Knobs
+from sozutw.process.live_settings import Knobs, LiveSettings
 
 T = TypeVar("T")
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Final
+from typing import Final, Protocol
 
 from sozutw.config.model import Settings
 from sozutw.config.settings_keys import WITHOUT_EFFECT
 from sozutw.config.state import RefusedRequestError
-from sozutw.process.serving import Knobs
 
 _FILLED_IN: Final = frozenset({"timeouts", "trusted_proxies", "activate_listeners"})
 """Settings that the listeners of a file have taken over already when it is applied."""
@@ -16,6 +15,15 @@ _OF_CLIENTS: Final = frozenset({"ctl_command_timeout", "command_socket_is_defaul
 _NEVER_WAITING: Final = _FILLED_IN | _OF_CLIENTS | WITHOUT_EFFECT.keys()
 
 Take = Callable[[Settings], None]
+
+
+class Knobs(Protocol):
+    """What of the settings can be turned while requests are served; ``relay.ports.Means``."""
+
+    places_per_address: int
+    retry_after: int
+    replays: bool
+    dials_max: int
 
 
 class LiveSettings:

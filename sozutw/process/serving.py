@@ -20,16 +20,7 @@ if TYPE_CHECKING:
     from sozutw.control.crew import Crew
     from sozutw.control.events import Events
     from sozutw.control.host import Host
-    from sozutw.process.live_settings import LiveSettings
-
-
-class Knobs(Protocol):
-    """What of the settings can be turned while requests are served; ``relay.ports.Means``."""
-
-    places_per_address: int
-    retry_after: int
-    replays: bool
-    dials_max: int
+    from sozutw.process.live_settings import Knobs, LiveSettings
 
 
 class Serving(Protocol):
@@ -37,7 +28,7 @@ class Serving(Protocol):
 
     applier: Applier
     certificates: Certificates
-    knobs: Knobs
+    knobs: "Knobs"
 
     def bound(self) -> AbstractContextManager[None]:
         """What is bound meanwhile is closed again if it fails."""

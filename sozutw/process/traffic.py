@@ -26,8 +26,8 @@ from sozutw.metrics.render import Reports
 from sozutw.process.assembly import Worker
 from sozutw.process.counts import Counts
 from sozutw.process.draining import DrainReport
+from sozutw.process.live_settings import Knobs, LiveSettings
 from sozutw.process.logs.reporting import AccessLog
-from sozutw.process.serving import Knobs
 from sozutw.process.totals import OnlyWorker
 from sozutw.sessions.tally import count_now
 from sozutw.transport.dial import StreamDialler
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from sozutw.control.events import Events
     from sozutw.control.host import Host
     from sozutw.control.worker_desk import WorkerDesk
-    from sozutw.process.live_settings import LiveSettings
 
 
 class Traffic:

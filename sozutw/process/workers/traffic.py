@@ -30,9 +30,8 @@ from sozutw.listen.handed import HandedSockets
 from sozutw.listen.limits import plan_descriptors
 from sozutw.metrics.render import Reports
 from sozutw.metrics.transfer import Reader, TransferError
-from sozutw.process.live_settings import LiveSettings
+from sozutw.process.live_settings import Knobs, LiveSettings
 from sozutw.process.logs.reporting import AccessLog
-from sozutw.process.serving import Knobs
 from sozutw.process.workers.beginning import Beginning
 from sozutw.process.workers.crew import FleetCrew
 from sozutw.process.workers.entries import Entries
