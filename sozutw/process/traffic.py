@@ -163,7 +163,7 @@ class Traffic:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
         self.listeners.close_unused()
 
-    def settings_of(self, live: "LiveSettings") -> None:
+    def settings_of(self, live: LiveSettings) -> None:
         """It has been told them already."""
 
     def count_connections(self) -> int:
