@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def test_a_stop_fails_no_request_of_who_asks_all_the_time(
             # As a terminal tells all of them, and systemd where it is told to.
             told = [process.pid, *(descendants(process.pid) if is_for_all else ())]
             for pid in told:
-                os.kill(pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             assert process.wait() == 0
             for asker in askers:
                 asker.join(SECONDS_MAX)
