@@ -154,23 +154,30 @@ class ProxyService(Service):
     def startService(self) -> None:
         super().startService()
         self._is_starting = True
+        is_first = self._inheritance is None
         started = self.serving.start()
         started.addCallback(self._started).addErrback(self._not_started)
         self._is_starting = False
         if self._failure is not None:
             self._failure.raiseException()
+        if is_first:
+            self._start_the_rest()
+
+    def _start_the_rest(self) -> None:
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
-        if self._inheritance is not None:
-            self._take_the_rest(self._inheritance)
 
     def _started(self, _result: None) -> None:
         if self._stopped is not None:
             return
         self.could_serve()
+        if self._inheritance is not None:
+            # Until now the process before has answered, and would have gone on to.
+            self._start_the_rest()
+            self._take_the_rest(self._inheritance)
         self._is_serving = True
         self.serving.serve()
         self.serves()

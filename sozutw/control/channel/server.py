@@ -66,6 +66,7 @@ class CommandService(Service):
         self._client_ids = count(1)
         self._file: SocketFile | None = None
         self._is_handed_over = False
+        """Whether the socket's file is another process's to remove."""
         self._acceptor: Acceptor | None = None
         self._gone: Deferred[None] | None = None
 
@@ -79,6 +80,7 @@ class CommandService(Service):
         file = self._bind()
         super().startService()
         self._gone = None
+        self._is_handed_over = False
         self._acceptor = Acceptor(
             self._reactor, file.sock, self, self, make_transport=_transport_of
         )
@@ -109,8 +111,13 @@ class CommandService(Service):
         return -1 if self._file is None else self._file.sock.fileno()
 
     def adopt(self, sock: socket.socket) -> None:
-        """Listen on what another process has made; raises OSError if its file is gone."""
+        """
+        Listen on what another process has made; raises OSError if its file is gone.
+
+        Until ``startService`` the file is that process's.
+        """
         self._file = SocketFile(self.path, sock)
+        self._is_handed_over = True
 
     def hand_over(self) -> None:
         """Another process listens on the socket now: take nobody new, and leave its file alone."""

@@ -493,6 +493,17 @@ def test_another_service_goes_on_with_its_socket_and_its_file(stage: Stage) -> N
     assert not stage.path.exists()
 
 
+def test_what_was_never_begun_leaves_the_file_to_the_process_before(stage: Stage) -> None:
+    old = stage.serve()
+    new = CommandService(stage.loop.reactor, str(stage.path), stage.desk)
+    new.adopt(socket.socket(fileno=os.dup(old.descriptor)))
+    new.privilegedStartService()
+    new.stopService()
+    client = stage.client()
+    client.send(STATUS)
+    assert client.message() == "fine"
+
+
 def test_a_socket_whose_file_is_gone_is_not_gone_on_with(stage: Stage) -> None:
     old = stage.serve()
     stage.path.unlink()

@@ -23,6 +23,8 @@ from sozutw.process.upgrade import attempt as upgrade
 from tests.e2e.harness import ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
 
+_SO_GET_FILTER = 26
+"""asm/socket.h; the number by which one is attached, too."""
 ACTOR = Actor(uid=0, gid=0, pid=1, command="test", client_id=1)
 CLUSTER = pb.Cluster(
     cluster_id="new", sticky_session=False, https_redirect=False, load_balancing=pb.RANDOM
@@ -220,6 +222,49 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 def test_a_successor_that_fails_changes_nothing(scene: Scene, program: str, why: str) -> None:
     scene.succeed_by(program)
     assert why in scene.failure()
+    scene.expect_in_charge()
+
+
+def rewrite(scene: Scene, old: str, new: str) -> None:
+    """Let the file say something else by now; only the successor reads it."""
+    text = scene.config.read_text()
+    assert old in text
+    scene.config.write_text(text.replace(old, new))
+
+
+def filters_of(scene: Scene) -> list[bytes]:
+    """Return what keeps clients from each listening socket; empty where nothing does."""
+    found = []
+    for descriptor in scene.proxy.serving.descriptors().values():
+        with socket.socket(fileno=os.dup(descriptor)) as sock:
+            found.append(sock.getsockopt(socket.SOL_SOCKET, _SO_GET_FILTER, 512))
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("changed", "program", "why"),
+    [
+        # It has the sockets by then, and none of its own.
+        ("s.sock", "", "cannot open the command socket"),
+        (
+            "",
+            "def cannot(self): raise OSError('the disk is full')\npid_file.PidFiles.write = cannot",
+            "the new process refused: the disk is full",
+        ),
+    ],
+)
+def test_a_successor_that_gives_up_leaves_the_sockets_as_they_were(
+    scene: Scene, workers: int, changed: str, program: str, why: str
+) -> None:
+    rewrite(scene, "worker_count = 0", f"worker_count = {workers}")
+    if changed:
+        rewrite(scene, changed, "nowhere/s.sock")
+    inode = (scene.folder / "s.sock").stat().st_ino
+    scene.succeed_by(TAKES_OVER + program + MAIN)
+    assert why in scene.failure()
+    assert filters_of(scene) == [b""]
+    assert (scene.folder / "s.sock").stat().st_ino == inode
     scene.expect_in_charge()
 
 
