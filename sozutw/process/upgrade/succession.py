@@ -83,9 +83,11 @@ class Succession:
         try:
             pid = yield self.upgrade.run()
         except (UpgradeFailedError, OSError) as error:
-            _log.error("the upgrade failed: {error}", error=str(error))
+            # Names of files need not be UTF-8, and an answer must be.
+            why = str(error).encode("utf-8", "backslashreplace").decode()
+            _log.error("the upgrade failed: {error}", error=why)
             self.stayed()
-            raise RefusedRequestError(str(error)) from None
+            raise RefusedRequestError(why) from None
         finally:
             self.upgrade = None
             # Whoever asked for it has the answer first.

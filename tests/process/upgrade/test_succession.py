@@ -173,6 +173,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         (TALKS + 'talk.say(Word("taken"))', "it said 'taken' where 'ready' was expected"),
         (TALKS + READY + 'talk.say(Word("hi"))', "it said 'hi' where 'taken' was expected"),
         (TALKS + READY + 'talk.say(Word("refused", why="no"))', "the new process refused: no"),
+        (
+            TALKS + 'talk.say(Word("refused", why="/etc/\\udcff.toml is bad"))',
+            "the new process refused: /etc/\\udcff.toml is bad",
+        ),
         (UNWILLING, "the new process refused: I am not in the mood"),
         (
             TAKES_OVER + "handover.VERSION = 2" + MAIN,
