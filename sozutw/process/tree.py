@@ -254,6 +254,11 @@ class ProxyService(Service):
                 # Somebody has removed its file: nobody can connect there, and it is made anew.
                 command.close()
             inherited.command = None
+        command, path = inherited.command, inherited.command_path
+        if command is not None and path is not None and self.handed.is_kept(os.path.realpath(path)):
+            # Its file is for whoever made it to remove.
+            command.close()
+            inherited.command = None
 
     def _take_the_rest(self, inherited: Inheritance) -> None:
         """Remove what the process before had for itself alone, and finish what it had begun."""

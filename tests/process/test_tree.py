@@ -337,6 +337,28 @@ def test_commands_and_probes_are_the_process_s_before_until_this_one_serves(
     loop.run_until(lambda: done)
 
 
+def test_a_command_socket_that_was_handed_over_keeps_its_file_if_another_one_is_used(
+    loop: HandRunLoop, tmp_path: Path
+) -> None:
+    path = tmp_path / "handed.sock"
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    made.listen()
+    proxy = make_tree(
+        Config(settings=Settings(command_socket=str(tmp_path / "s.sock"))),
+        loop.reactor,
+        inheritance=Inheritance((), {}, str(path), made),
+        handed=HandedSockets([made.dup()]),
+    )
+    proxy.privilegedStartService()
+    proxy.startService()
+    assert made.fileno() == -1
+    assert path.exists()
+    done: list[None] = []
+    proxy.stopService().addCallback(done.append)
+    loop.run_until(lambda: done)
+
+
 def test_whoever_looks_after_the_process_hears_of_its_stop_once(place: Place) -> None:
     told: list[None] = []
     place.proxy.stop_begun = lambda: told.append(None)

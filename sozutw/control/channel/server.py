@@ -116,7 +116,10 @@ class CommandService(Service):
 
         Until ``startService`` the file is that process's.
         """
-        self._file = SocketFile(self.path, sock)
+        if self._handed.is_kept(os.path.realpath(self.path)):
+            self._file = self._handed_file(sock)
+        else:
+            self._file = SocketFile(self.path, sock)
         self._is_handed_over = True
 
     def hand_over(self) -> None:
@@ -171,12 +174,12 @@ class CommandService(Service):
     def _bind(self) -> SocketFile:
         if self._file is None:
             sock = self._handed.take(self.path)
-            if sock is None:
-                self._file = SocketFile(self.path)
-            else:
-                is_guarded = self._terms.allowed_uids is not None
-                self._file = HandedSocketFile(self.path, sock, is_guarded=is_guarded)
+            self._file = SocketFile(self.path) if sock is None else self._handed_file(sock)
         return self._file
+
+    def _handed_file(self, sock: socket.socket) -> HandedSocketFile:
+        is_guarded = self._terms.allowed_uids is not None
+        return HandedSocketFile(self.path, sock, is_guarded=is_guarded)
 
     def _remove(self, file: SocketFile) -> None:
         try:
