@@ -274,11 +274,6 @@ class ProxyService(Service):
             self.control.save_soon()
         self._inheritance = None
 
-    def _leave_to_another(self) -> None:
-        """Another process serves: nothing but the clients themselves bounds how long they stay."""
-        self.serving.leave_to_others()
-        self.leave()
-
     def _leave_unasked(self) -> None:
         self.stop_softly()
 
@@ -289,7 +284,7 @@ class ProxyService(Service):
             self.applier.state,
             self.serving,
             self.host,
-            self._leave_to_another,
+            lambda: self.leave(),  # noqa: PLW0108  # it is bound later
         )
         succession.control, succession.admin = self.control, self.admin
         succession.handed = self.handed

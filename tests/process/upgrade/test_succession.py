@@ -338,6 +338,23 @@ def test_an_order_that_comes_meanwhile_is_refused_if_it_succeeds(scene: Scene) -
     upgrade._KEPT.clear()
 
 
+def test_a_stop_right_after_it_leaves_the_sockets_to_the_new_process(scene: Scene) -> None:
+    scene.succeed_by(TALKS + READY + 'talk.say(Word("taken")); talk.wait_for_the_end()')
+    descriptors = [os.dup(one) for one in scene.proxy.serving.descriptors().values()]
+    over: list[Any] = []
+    # Before the loop's next turn, in which it would have left by itself.
+    scene.proxy.succession.replaced_by = lambda _pid: scene.proxy.stop_softly().addBoth(over.append)
+    assert scene.answer(scene.upgrade()).status == pb.OK
+    scene.loop.run_until(lambda: over)
+    for descriptor in descriptors:
+        with socket.socket(fileno=descriptor) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, _SO_GET_FILTER, 512) == b""
+    ((conversation, process),) = upgrade._KEPT
+    conversation.close()
+    process.wait(10)
+    upgrade._KEPT.clear()
+
+
 def test_a_stop_ends_the_attempt(scene: Scene) -> None:
     scene.succeed_by(TALKS + "talk.hear('never')")
     tried = scene.upgrade()
