@@ -47,6 +47,11 @@ class Notifier:
         """Whether there is somebody to tell."""
         return bool(self.address)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something has not been told yet."""
+        return bool(self._waiting)
+
     def tell(self, *assignments: str) -> None:
         """Send these assignments as one message, now or when there is room."""
         if self.address:
@@ -180,8 +185,22 @@ class LifeSigns:
 
         Only the main process is heard (NotifyAccess=main): so it is this one that names it.
         """
-        self._notifier.tell(f"MAINPID={pid}")
-        self.close()
+        told = [f"MAINPID={pid}"]
+        if self._notifier.watchdog_seconds is not None:
+            # The successor's own first sign may have come when it was not the main process yet.
+            told.append("WATCHDOG=1")
+        self._cancel_calls()
+        self._is_stopping = True
+        self._notifier.tell(*told)
+        self._tell_the_last()
+
+    def _tell_the_last(self) -> None:
+        """Whoever does not hear of the successor takes the service for ended with this process."""
+        self._notifier.flush()
+        if self._notifier.is_waiting:
+            self._next_status = self._clock.callLater(DRAIN_STATUS_SECONDS, self._tell_the_last)
+        else:
+            self.close()
 
     def environment(self) -> dict[str, str]:
         """Return what lets a successor of this process be heard too."""
@@ -214,8 +233,11 @@ class LifeSigns:
 
     def close(self) -> None:
         """Tell nothing more."""
+        self._cancel_calls()
+        self._notifier.close()
+
+    def _cancel_calls(self) -> None:
         for call in (self._next_status, self._next_sign):
             if call is not None and call.active():
                 call.cancel()
         self._next_status = self._next_sign = None
-        self._notifier.close()
