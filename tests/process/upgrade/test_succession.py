@@ -4,10 +4,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -332,6 +334,23 @@ def test_an_order_that_comes_meanwhile_is_refused_if_it_succeeds(scene: Scene) -
         assert answer.message == "another process has taken over from this one meanwhile; ask again"
     scene.loop.run_until(lambda: scene.left)
     assert scene.proxy.host.is_stopping
+    ((conversation, process),) = upgrade._KEPT
+    conversation.close()
+    process.wait(10)
+    upgrade._KEPT.clear()
+
+
+def test_without_another_thread_to_wait_for_its_end_it_serves_all_the_same(scene: Scene) -> None:
+    scene.succeed_by(TALKS + READY + 'talk.say(Word("taken")); talk.wait_for_the_end()')
+
+    def none_left(**_more: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    scene.patch.setattr(
+        upgrade, "threading", SimpleNamespace(Lock=threading.Lock, Thread=none_left)
+    )
+    assert scene.answer(scene.upgrade()).status == pb.OK
+    scene.loop.run_until(lambda: scene.left)
     ((conversation, process),) = upgrade._KEPT
     conversation.close()
     process.wait(10)
