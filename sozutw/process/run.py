@@ -150,6 +150,7 @@ class ProcessService(Service):
 
         self._proxy.could_serve = agree
         self._served = inheritance.served
+        self._life.is_successor = True
 
     def _serves(self) -> None:
         # Not before all has begun: the process before goes then, and cannot come back.

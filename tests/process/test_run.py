@@ -108,6 +108,7 @@ def test_the_process_before_is_told_to_go_when_all_has_begun(tmp_path: Path) -> 
     heard: list[str] = []
     inheritance = Inheritance((), ready=lambda: heard.append("ready"))
     service.inherit(inheritance, PidFiles([str(tmp_path / "pid")]))
+    assert service._life.is_successor
     service.startService()
     begun = len(reactor.called_when_running)
     proxy.could_serve()

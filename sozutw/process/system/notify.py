@@ -142,6 +142,8 @@ class LifeSigns:
         self._proxy = proxy
         self._grace_seconds_max = grace_seconds_max
         self._status = ""
+        self.is_successor = False
+        """Whether another process tells how the service is until this one is ready."""
         self._is_ready = self._is_stopping = False
         self._next_status: IDelayedCall | None = None
         self._next_sign: IDelayedCall | None = None
@@ -172,6 +174,8 @@ class LifeSigns:
         if not self._notifier.is_heard or self._is_stopping:
             return
         self._is_stopping = True
+        if self.is_successor and not self._is_ready:
+            return  # The other one goes on; where NotifyAccess is not main this one would be heard.
         microseconds = int((self._grace_seconds_max + MARGIN_SECONDS) * 1_000_000)
         # Whatever TimeoutStopSec is: it must not cut short what the configuration grants.
         self._notifier.tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={microseconds}", self._new_status())

@@ -133,6 +133,15 @@ def test_a_stop_before_it_was_ready_is_told_too(listening: Listening) -> None:
     case.life.close()
 
 
+def test_a_successor_that_gives_up_tells_of_no_stop(listening: Listening) -> None:
+    case = Case(listening)
+    case.life.is_successor = True
+    case.life.stop_begun()
+    assert listening.told() == []
+    assert case.clock.getDelayedCalls() == []
+    case.life.close()
+
+
 def test_signs_of_life_come_twice_as_often_as_they_must(listening: Listening) -> None:
     case = Case(listening, watchdog_seconds=3.0)
     case.life.ready()
