@@ -1,6 +1,8 @@
 """`twistd sozutw`: its options, and the service that it runs."""
 
+import atexit
 import os
+import sys
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -10,7 +12,7 @@ from typing_extensions import override
 from sozutw.config.model import Config
 from sozutw.process.configuration import EX_CONFIG, read_configuration
 from sozutw.process.host import Source
-from sozutw.process.run import choose_reactor, make_process
+from sozutw.process.run import ProcessService, choose_reactor, make_process
 from sozutw.process.signals import say_on_stderr
 from sozutw.process.system.pid_file import PidFiles
 from sozutw.process.upgrade.succession import Succession
@@ -104,8 +106,23 @@ def makeService(options: Options) -> IService:
     )
     if twistd.get("pidfile"):
         _let_pid_file_go_over(service.succession, twistd)
+    choose_reactor().addSystemEventTrigger("after", "shutdown", _tell_failure, service)
     made: IService = service
     return made
+
+
+def _tell_failure(service: ProcessService) -> None:
+    """Let the process end as one that failed, if it never came to serve."""
+    try:
+        service.raise_failure()
+    except SystemExit as end:
+        # twistd ends with status 0 whatever happened, once it has put its own things in order.
+        atexit.register(_end_with, end.code)
+
+
+def _end_with(status: Any) -> None:
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _let_pid_file_go_over(succession: Succession, twistd: Any) -> None:

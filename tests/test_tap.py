@@ -1,6 +1,8 @@
 """twistd's options are read, judged and acted on before twistd does anything."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +95,23 @@ def test_twistd_and_the_file_may_not_both_say_who_it_will_be(
         parsed(twistd, "-c", write(tmp_path, f"user = {os.geteuid()}\n" + GOOD))
     assert exit_.value.code == 78
     assert "leave out the one or the other" in capfd.readouterr().err
+
+
+UNABLE = """
+import sys
+from twisted.internet.defer import fail
+from sozutw.process.workers import forks
+forks.ZygoteForks.start = lambda self: fail(forks.CannotForkError("no zygote today"))
+from twisted.scripts.twistd import run
+run()
+"""
+"""twistd, with workers that cannot be begun, which is found out when its loop runs."""
+
+
+def test_what_keeps_it_from_serving_is_told_and_is_the_exit_status(tmp_path: Path) -> None:
+    path = write(tmp_path, 'worker_count = 1\npid_file_path = "pid"\n')
+    words = [sys.executable, "-c", UNABLE, "-n", "sozutw", "-c", path]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "sozutw cannot start: no zygote today\n" in ended.stderr
+    assert not (tmp_path / "pid").exists()

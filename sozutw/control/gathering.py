@@ -7,7 +7,12 @@ from twisted.internet.defer import Deferred, succeed
 
 from sozutw.control.crew import Crew
 from sozutw.control.events import MAIN
-from sozutw.control.messages.session_numbers import SessionName, name_of, text_of
+from sozutw.control.messages.session_numbers import (
+    SessionName,
+    name_of,
+    number_of,
+    text_of,
+)
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.questions.certificate_queries import OF_WORKERS
 from sozutw.control.questions.session_queries import listed
@@ -71,7 +76,9 @@ class Gathering:
     def kill_session(self, number: int) -> "Deferred[pb.Response]":
         """Have the worker that has this client cut it off."""
         name, text = name_of(number), text_of(number)
-        if self._crew.generation_of(name.worker) != name.generation:
+        generation = self._crew.generation_of(name.worker)
+        # Compared as numbers, in which a generation wraps around.
+        if generation is None or number_of(name._replace(generation=generation)) != number:
             return succeed(failure(f"there is no session {text}"))
         question = pb.Request(kill_session=name.token)
 

@@ -60,8 +60,8 @@ class AdminService(Service):
     """
     Answers at the admin address.
 
-    ``privilegedStartService`` binds, and raises OSError if that cannot be. Stopping cuts what is
-    under way; the Deferred fires when all connections are gone.
+    ``privilegedStartService`` binds, and raises OSError if that cannot be; ``startService`` lets
+    clients in. Stopping cuts what is under way; the Deferred fires when all connections are gone.
     """
 
     name = "admin address"
@@ -98,8 +98,13 @@ class AdminService(Service):
             queue_seconds_max=REQUEST_SECONDS_MAX,
             queue_max=WAITING_MAX,
         )
-        self._acceptor.resume()
         _log.info("health and counters are told at http://{address}", address=str(self.address))
+
+    @override
+    def startService(self) -> None:
+        super().startService()
+        if self._acceptor is not None:
+            self._acceptor.resume()
 
     @override
     def stopService(self) -> "Deferred[None]":

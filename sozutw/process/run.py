@@ -96,6 +96,7 @@ class ProcessService(Service):
         proxy.serves = self._serves
         proxy.failed = self._failed
         self._failure: Failure | None = None
+        self._served: Callable[[], None] = _nothing
         self._say = say
         self._account = account
         self._is_pinned = is_pinned
@@ -146,11 +147,14 @@ class ProcessService(Service):
             inheritance.ready()
             with told(self._say):
                 pid_files.write()
-            self._reactor.callWhenRunning(inheritance.served)
 
         self._proxy.could_serve = agree
+        self._served = inheritance.served
+        self._life.is_successor = True
 
     def _serves(self) -> None:
+        # Not before all has begun: the process before goes then, and cannot come back.
+        self._reactor.callWhenRunning(self._served)
         # Whoever is told that it is ready may send clients, or a signal.
         self._reactor.callWhenRunning(self._life.ready)
 
@@ -189,7 +193,7 @@ class ProcessService(Service):
 
 
 def _nothing() -> None:
-    """There is no log of ours to reopen."""
+    """There is no log of ours to reopen, or no process before this one to tell."""
 
 
 @contextmanager

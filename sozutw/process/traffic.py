@@ -123,7 +123,9 @@ class Traffic:
         return succeed(None)
 
     def serve(self) -> None:
-        """Take clients; they are taken already."""
+        """Take clients, which are taken already unless the sockets are another process's still."""
+        self.listeners.is_left_to_others = False
+        self.listeners.let_in()
 
     @inlineCallbacks
     def stop(self) -> Generator["Deferred[None]", None, None]:
@@ -158,6 +160,9 @@ class Traffic:
     def inherit(self, sockets: Any) -> None:
         """Begin with sockets that another process has opened; one is taken out when it is used."""
         self.listeners.inherited = sockets
+        # Until this process serves, the other one does, and goes on if this one gives up.
+        self.listeners.is_left_to_others = True
+        self.listeners.hold()
 
     def close_unused(self) -> None:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""

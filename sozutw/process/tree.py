@@ -154,23 +154,30 @@ class ProxyService(Service):
     def startService(self) -> None:
         super().startService()
         self._is_starting = True
+        is_first = self._inheritance is None
         started = self.serving.start()
         started.addCallback(self._started).addErrback(self._not_started)
         self._is_starting = False
         if self._failure is not None:
             self._failure.raiseException()
+        if is_first:
+            self._start_the_rest()
+
+    def _start_the_rest(self) -> None:
         self.watch.startService()
         if self.admin is not None:
             self.admin.startService()
         if self.control is not None:
             self.control.startService()
-        if self._inheritance is not None:
-            self._take_the_rest(self._inheritance)
 
     def _started(self, _result: None) -> None:
         if self._stopped is not None:
             return
         self.could_serve()
+        if self._inheritance is not None:
+            # Until now the process before has answered, and would have gone on to.
+            self._start_the_rest()
+            self._take_the_rest(self._inheritance)
         self._is_serving = True
         self.serving.serve()
         self.serves()
@@ -247,6 +254,11 @@ class ProxyService(Service):
                 # Somebody has removed its file: nobody can connect there, and it is made anew.
                 command.close()
             inherited.command = None
+        command, path = inherited.command, inherited.command_path
+        if command is not None and path is not None and self.handed.is_kept(os.path.realpath(path)):
+            # Its file is for whoever made it to remove.
+            command.close()
+            inherited.command = None
 
     def _take_the_rest(self, inherited: Inheritance) -> None:
         """Remove what the process before had for itself alone, and finish what it had begun."""
@@ -262,11 +274,6 @@ class ProxyService(Service):
             self.control.save_soon()
         self._inheritance = None
 
-    def _leave_to_another(self) -> None:
-        """Another process serves: nothing but the clients themselves bounds how long they stay."""
-        self.serving.leave_to_others()
-        self.leave()
-
     def _leave_unasked(self) -> None:
         self.stop_softly()
 
@@ -277,7 +284,7 @@ class ProxyService(Service):
             self.applier.state,
             self.serving,
             self.host,
-            self._leave_to_another,
+            lambda: self.leave(),  # noqa: PLW0108  # it is bound later
         )
         succession.control, succession.admin = self.control, self.admin
         succession.handed = self.handed

@@ -116,6 +116,15 @@ def test_a_session_is_cut_off_by_its_own_worker() -> None:
     assert crew.asked == [("kill_session", 1)]
 
 
+def test_a_session_of_a_worker_that_was_begun_often_can_be_cut_off() -> None:
+    crew = PlayedCrew(0, 1)
+    crew.generations = {0: 0, 1: 4096 + 2}
+    crew.answers = {1: ok("192.0.2.1:5")}
+    listed = number_of(SessionName(1, 4096 + 2, 8))
+    answer = outcome(Gathering(crew).kill_session(listed))
+    assert answer.message == "session 1:2:8 (192.0.2.1:5) is cut off"
+
+
 @pytest.mark.parametrize("name", [SessionName(1, 2, 8), SessionName(2, 0, 8), SessionName(0, 0, 8)])
 def test_a_session_of_a_worker_that_is_gone_is_nobodys(name: SessionName) -> None:
     crew = PlayedCrew(0, 1)

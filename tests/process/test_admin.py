@@ -303,6 +303,7 @@ def test_starting_again_is_no_harm(site: Site) -> None:
     site.service.privilegedStartService()
     site.stop()
     site.service.privilegedStartService()
+    site.service.startService()
     assert site.ask(GET % b"/healthz")[0] == 200
 
 
@@ -484,5 +485,9 @@ def test_it_goes_on_with_a_socket_that_listens_already() -> None:
         service.inherited = bind(address)
         service.privilegedStartService()
         assert service.descriptor == service.inherited.fileno()
+        # As long as it has not started, the process before answers there.
+        with socket.create_connection((address.host, address.port)):
+            loop.settle()
+            service.inherited.accept()[0].close()
         service.stopService()
         loop.settle()

@@ -19,6 +19,8 @@ from sozutw.listen.limits import TooFewDescriptorsError
 from sozutw.process import run
 from sozutw.process.logs.log import LineObserver
 from sozutw.process.run import ProcessService, told
+from sozutw.process.system.pid_file import PidFiles
+from sozutw.process.upgrade.inheritance import Inheritance
 from sozutw.process.workers.forks import CannotForkError
 from tests.fakes.loops import loop_named
 from tests.process.test_signals import FakeProxy, FakeReactor
@@ -95,9 +97,27 @@ def test_the_proxy_starts_and_stops_with_the_process() -> None:
     assert reactor.called_when_running == [service._signals.install, run.calm_collector]
     # Whoever is told that it is ready may send a signal.
     proxy.serves()
-    assert reactor.called_when_running[2:] == [service._life.ready]
+    assert reactor.called_when_running[3:] == [service._life.ready]
     service.stopService()
     assert proxy.calls == ["privilegedStartService", "startService", "stopService"]
+
+
+def test_the_process_before_is_told_to_go_when_all_has_begun(tmp_path: Path) -> None:
+    reactor, proxy = Reactor(), Proxy()
+    service = ProcessService(reactor, proxy, 30.0)
+    heard: list[str] = []
+    inheritance = Inheritance((), ready=lambda: heard.append("ready"))
+    service.inherit(inheritance, PidFiles([str(tmp_path / "pid")]))
+    assert service._life.is_successor
+    service.startService()
+    begun = len(reactor.called_when_running)
+    proxy.could_serve()
+    assert heard == ["ready"]
+    assert (tmp_path / "pid").exists()
+    assert len(reactor.called_when_running) == begun
+    proxy.serves()
+    assert reactor.called_when_running[begun:] == [inheritance.served, service._life.ready]
+    service.stopService()
 
 
 @pytest.mark.parametrize(

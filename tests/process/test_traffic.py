@@ -123,6 +123,21 @@ def test_a_worker_listens_on_what_it_was_given_alone(place: Place) -> None:
     place.stop()
 
 
+def test_what_another_process_serves_with_is_its_own_until_this_one_serves(place: Place) -> None:
+    place.traffic.inherit({place.address: bind(place.address)})
+    place.listen()
+    place.start()
+    client = place.ask()
+    place.loop.settle()
+    assert place.traffic.count_connections() == 0
+    assert place.traffic.listeners.is_left_to_others
+    place.traffic.serve()
+    assert not place.traffic.listeners.is_left_to_others
+    assert place.answer(client).startswith(b"HTTP/1.1 404 ")
+    client.close()
+    place.stop()
+
+
 def test_what_was_given_and_not_asked_for_is_closed(place: Place) -> None:
     given = bind(place.address)
     place.traffic.inherit({place.address: given})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from sozutw.config.model import (
@@ -26,6 +27,7 @@ from sozutw.config.requests import ActivateListener, AddCluster
 from sozutw.config.security import BackendTls
 from sozutw.listen.handed import HandedSockets
 from sozutw.process.tree import ProxyService, make_tree
+from sozutw.process.upgrade.inheritance import Inheritance
 from tests.e2e.harness import ROOT, ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
 
@@ -301,6 +303,60 @@ def test_a_socket_that_was_handed_over_waits_for_a_listener_that_is_not_active(
     proxy.stopService().addCallback(done.append)
     assert wanted.fileno() == -1
     loop.run_until(lambda: bool(done))
+
+
+def test_commands_and_probes_are_the_process_s_before_until_this_one_serves(
+    loop: HandRunLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, other = tmp_path / "s.sock", tmp_path / "other.sock"
+    admin = socket.create_server(("127.0.0.1", 0))
+    at = InetAddress(*admin.getsockname())
+    old = socket.socket(socket.AF_UNIX)
+    old.bind(str(other))
+    old.listen()
+    inheritance = Inheritance((), {at: admin}, str(other), old)
+    settings = Settings(command_socket=str(command), admin_address=at)
+    proxy = make_tree(Config(settings=settings), loop.reactor, inheritance=inheritance)
+    loaded: Deferred[None] = Deferred()
+    monkeypatch.setattr(proxy.serving, "start", lambda: loaded)
+    proxy.privilegedStartService()
+    proxy.startService()
+    with socket.create_connection((at.host, at.port)), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(command))
+        loop.settle()
+        assert proxy.admin is not None
+        assert proxy.control is not None
+        assert not proxy.admin._channels
+        assert not len(proxy.control._service or ())
+        assert other.exists()
+        loaded.callback(None)
+        loop.run_until(lambda: proxy.admin._channels and len(proxy.control._service or ()))  # type: ignore[union-attr]
+        assert not other.exists()
+    done: list[None] = []
+    proxy.stopService().addCallback(done.append)
+    loop.run_until(lambda: done)
+
+
+def test_a_command_socket_that_was_handed_over_keeps_its_file_if_another_one_is_used(
+    loop: HandRunLoop, tmp_path: Path
+) -> None:
+    path = tmp_path / "handed.sock"
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    made.listen()
+    proxy = make_tree(
+        Config(settings=Settings(command_socket=str(tmp_path / "s.sock"))),
+        loop.reactor,
+        inheritance=Inheritance((), {}, str(path), made),
+        handed=HandedSockets([made.dup()]),
+    )
+    proxy.privilegedStartService()
+    proxy.startService()
+    assert made.fileno() == -1
+    assert path.exists()
+    done: list[None] = []
+    proxy.stopService().addCallback(done.append)
+    loop.run_until(lambda: done)
 
 
 def test_whoever_looks_after_the_process_hears_of_its_stop_once(place: Place) -> None:

@@ -66,6 +66,7 @@ class CommandService(Service):
         self._client_ids = count(1)
         self._file: SocketFile | None = None
         self._is_handed_over = False
+        """Whether the socket's file is another process's to remove."""
         self._acceptor: Acceptor | None = None
         self._gone: Deferred[None] | None = None
 
@@ -79,6 +80,7 @@ class CommandService(Service):
         file = self._bind()
         super().startService()
         self._gone = None
+        self._is_handed_over = False
         self._acceptor = Acceptor(
             self._reactor, file.sock, self, self, make_transport=_transport_of
         )
@@ -109,8 +111,16 @@ class CommandService(Service):
         return -1 if self._file is None else self._file.sock.fileno()
 
     def adopt(self, sock: socket.socket) -> None:
-        """Listen on what another process has made; raises OSError if its file is gone."""
-        self._file = SocketFile(self.path, sock)
+        """
+        Listen on what another process has made; raises OSError if its file is gone.
+
+        Until ``startService`` the file is that process's.
+        """
+        if self._handed.is_kept(os.path.realpath(self.path)):
+            self._file = self._handed_file(sock)
+        else:
+            self._file = SocketFile(self.path, sock)
+        self._is_handed_over = True
 
     def hand_over(self) -> None:
         """Another process listens on the socket now: take nobody new, and leave its file alone."""
@@ -164,12 +174,12 @@ class CommandService(Service):
     def _bind(self) -> SocketFile:
         if self._file is None:
             sock = self._handed.take(self.path)
-            if sock is None:
-                self._file = SocketFile(self.path)
-            else:
-                is_guarded = self._terms.allowed_uids is not None
-                self._file = HandedSocketFile(self.path, sock, is_guarded=is_guarded)
+            self._file = SocketFile(self.path) if sock is None else self._handed_file(sock)
         return self._file
+
+    def _handed_file(self, sock: socket.socket) -> HandedSocketFile:
+        is_guarded = self._terms.allowed_uids is not None
+        return HandedSocketFile(self.path, sock, is_guarded=is_guarded)
 
     def _remove(self, file: SocketFile) -> None:
         try:

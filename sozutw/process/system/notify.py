@@ -47,6 +47,11 @@ class Notifier:
         """Whether there is somebody to tell."""
         return bool(self.address)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something has not been told yet."""
+        return bool(self._waiting)
+
     def tell(self, *assignments: str) -> None:
         """Send these assignments as one message, now or when there is room."""
         if self.address:
@@ -137,6 +142,8 @@ class LifeSigns:
         self._proxy = proxy
         self._grace_seconds_max = grace_seconds_max
         self._status = ""
+        self.is_successor = False
+        """Whether another process tells how the service is until this one is ready."""
         self._is_ready = self._is_stopping = False
         self._next_status: IDelayedCall | None = None
         self._next_sign: IDelayedCall | None = None
@@ -167,6 +174,8 @@ class LifeSigns:
         if not self._notifier.is_heard or self._is_stopping:
             return
         self._is_stopping = True
+        if self.is_successor and not self._is_ready:
+            return  # The other one goes on; where NotifyAccess is not main this one would be heard.
         microseconds = int((self._grace_seconds_max + MARGIN_SECONDS) * 1_000_000)
         # Whatever TimeoutStopSec is: it must not cut short what the configuration grants.
         self._notifier.tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={microseconds}", self._new_status())
@@ -180,8 +189,22 @@ class LifeSigns:
 
         Only the main process is heard (NotifyAccess=main): so it is this one that names it.
         """
-        self._notifier.tell(f"MAINPID={pid}")
-        self.close()
+        told = [f"MAINPID={pid}"]
+        if self._notifier.watchdog_seconds is not None:
+            # The successor's own first sign may have come when it was not the main process yet.
+            told.append("WATCHDOG=1")
+        self._cancel_calls()
+        self._is_stopping = True
+        self._notifier.tell(*told)
+        self._tell_the_last()
+
+    def _tell_the_last(self) -> None:
+        """Whoever does not hear of the successor takes the service for ended with this process."""
+        self._notifier.flush()
+        if self._notifier.is_waiting:
+            self._next_status = self._clock.callLater(DRAIN_STATUS_SECONDS, self._tell_the_last)
+        else:
+            self.close()
 
     def environment(self) -> dict[str, str]:
         """Return what lets a successor of this process be heard too."""
@@ -214,8 +237,11 @@ class LifeSigns:
 
     def close(self) -> None:
         """Tell nothing more."""
+        self._cancel_calls()
+        self._notifier.close()
+
+    def _cancel_calls(self) -> None:
         for call in (self._next_status, self._next_sign):
             if call is not None and call.active():
                 call.cancel()
         self._next_status = self._next_sign = None
-        self._notifier.close()

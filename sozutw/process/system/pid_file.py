@@ -19,9 +19,14 @@ class PidFiles:
     def write(self) -> None:
         """Tell that it is this process; raises OSError."""
         for path in self._paths:
-            # A link could lead root to any file, if its folder is another's.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
+            try:
+                descriptor = _opened(path)
+            except PermissionError:
+                # It may be root's, whom this process was before; in a folder of its own it gives
+                # place to another file all the same.
+                os.unlink(path)
+                descriptor = _opened(path)
+            with open(descriptor, "w", encoding="ascii") as file:
                 file.write(f"{os.getpid()}\n")
 
     def restore(self) -> None:
@@ -41,6 +46,12 @@ class PidFiles:
                     os.unlink(path)
             except OSError as error:
                 say_on_stderr(f"pid file: {error}")
+
+
+def _opened(path: str) -> int:
+    # A link could lead root to any file, if its folder is another's.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o644)
 
 
 def _told_in(path: str) -> str | None:

@@ -210,7 +210,8 @@ class Upgrade:
         _KEPT.append((conversation, process))
         atexit.register(conversation.close)
         # It may end before this process does, and must not stay behind as a zombie.
-        threading.Thread(target=process.wait, daemon=True).start()
+        with suppress(RuntimeError):  # No thread is to be had: it serves all the same.
+            threading.Thread(target=process.wait, daemon=True).start()
         return process.pid
 
     def _check(self) -> None:

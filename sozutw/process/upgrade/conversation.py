@@ -9,6 +9,7 @@ import array
 import os
 import socket
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 from sozutw.wire.channel import FrameError, FrameReader
@@ -34,6 +35,7 @@ class Conversation:
     def __init__(self, sock: socket.socket, seconds_max: float) -> None:
         self._sock = sock
         self._reader = FrameReader(MESSAGE_BYTES_MAX)
+        self._seconds_max = seconds_max
         sock.settimeout(seconds_max)
 
     def close(self) -> None:
@@ -85,11 +87,18 @@ class Conversation:
 
     def hear(self, expected: str) -> Word:
         """Return the next word; a refusal, or another one than is expected, is a HandoverError."""
+        # For all of the word: one that comes a byte at a time is not waited for again and again.
+        give_up_at = monotonic() + self._seconds_max
         while (message := self._take()) is None:
+            left = give_up_at - monotonic()
+            if left <= 0:
+                raise TimeoutError("it did not say all in time")
+            self._sock.settimeout(left)
             data = self._sock.recv(_READ_BYTES)
             if not data:
                 raise EOFError("it ended before it was ready")
             self._reader.feed(data)
+        self._sock.settimeout(self._seconds_max)
         word = Word.decoded(message)
         if word.said == "refused":
             raise HandoverError(word.why or "it refused, and did not say why")

@@ -29,4 +29,4 @@ class Inheritance:
     ready: Callable[[], None] = _nothing
     """Called when all is bound and loaded; serving begins when it returns."""
     served: Callable[[], None] = _nothing
-    """Called in the first turn of the loop."""
+    """Called when all has begun, and the loop runs."""

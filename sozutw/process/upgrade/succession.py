@@ -16,7 +16,8 @@ from sozutw.process.host import ProcessHost, Source
 if TYPE_CHECKING:
     from sozutw.process.admin import AdminService
     from sozutw.process.control_plane import ControlPlane
-    from sozutw.process.upgrade.attempt import Accepting, Upgrade
+    from sozutw.process.serving import Serving
+    from sozutw.process.upgrade.attempt import Upgrade
 
 _log = Logger()
 
@@ -38,14 +39,14 @@ class Succession:
         reactor: Any,
         source: Source,
         state: ConfigState,
-        listeners: "Accepting",
+        serving: "Serving",
         host: ProcessHost,
         leave: Callable[[], None],
     ) -> None:
         self._reactor = reactor
         self._source = source
         self._state = state
-        self._listeners = listeners
+        self._serving = serving
         self._host = host
         self._leave = leave
         self.control: ControlPlane | None = None
@@ -74,7 +75,7 @@ class Succession:
         from sozutw.process.upgrade.attempt import Upgrade, UpgradeFailedError, offer_of  # noqa: PLC0415
 
         offer = offer_of(
-            self._source, self._listeners, self.control, self.admin, self.pid_file, self.handed
+            self._source, self._serving, self.control, self.admin, self.pid_file, self.handed
         )
         if offer is None:
             raise RefusedRequestError("only a process that began with a file can be replaced")
@@ -83,9 +84,11 @@ class Succession:
         try:
             pid = yield self.upgrade.run()
         except (UpgradeFailedError, OSError) as error:
-            _log.error("the upgrade failed: {error}", error=str(error))
+            # Names of files need not be UTF-8, and an answer must be.
+            why = str(error).encode("utf-8", "backslashreplace").decode()
+            _log.error("the upgrade failed: {error}", error=why)
             self.stayed()
-            raise RefusedRequestError(str(error)) from None
+            raise RefusedRequestError(why) from None
         finally:
             self.upgrade = None
             # Whoever asked for it has the answer first.
@@ -112,6 +115,8 @@ class Succession:
         return ended
 
     def _replaced(self, pid: int) -> None:
+        # At once: whatever stops this process from here on must leave the sockets as they are.
+        self._serving.leave_to_others()
         self.replaced()
         self.replaced_by(pid)
         self._host.is_stopping = True

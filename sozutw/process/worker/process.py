@@ -87,6 +87,8 @@ class WorkerProcess:
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
+        self._may_serve = False
+        """Whether it was told to take clients."""
         self._is_stopping = False
         self._was_signalled = False
         self._is_ended = False
@@ -176,6 +178,7 @@ class WorkerProcess:
 
     def _serve(self, _word: bool) -> None:
         assert self._traffic is not None
+        self._may_serve = True
         self._traffic.listeners.let_in()
 
     def _answer(self, question: words.Question) -> None:
@@ -263,7 +266,8 @@ class WorkerProcess:
         if self._is_ended:
             return
         self._is_orphan = True
-        if self._survives and not self._is_stopping:
+        # Not one that nobody told to serve: it would hold the addresses and accept nobody.
+        if self._survives and self._may_serve and not self._is_stopping:
             _log.warn("the main process is gone; serving on (worker_survive_main)")
             return
         if not self._is_stopping:

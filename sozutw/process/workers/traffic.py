@@ -142,6 +142,8 @@ class WorkersTraffic:
     def inherit(self, sockets: dict[InetAddress, socket]) -> None:
         """Begin with sockets that another process has opened; one is taken out when it is used."""
         self.sockets.inherited = sockets
+        # Until this process serves, the other one does, and goes on if this one gives up.
+        self.sockets.is_left_to_others = True
 
     def close_unused(self) -> None:
         """Close what was inherited and nobody asked for: its clients would wait in vain."""
@@ -189,6 +191,7 @@ class WorkersTraffic:
 
     def serve(self) -> None:
         """Let the workers take clients from now on."""
+        self.sockets.is_left_to_others = False
         self.fleet.serve()
         self._beginning.over()
         _log.info("{count} workers serve", count=self.fleet.roster.serving)

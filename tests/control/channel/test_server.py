@@ -14,6 +14,7 @@ from sozutw.control.channel.server import IDLE_SECONDS, CommandService, command_
 from sozutw.control.desk import Actor, Tell
 from sozutw.control.orders import written
 from sozutw.control.proto import command_pb2 as pb
+from sozutw.listen.handed import HandedSockets
 from sozutw.wire.channel import FrameReader, frame
 from tests.fakes.loops import HandRunLoop, loop_named
 
@@ -491,6 +492,37 @@ def test_another_service_goes_on_with_its_socket_and_its_file(stage: Stage) -> N
     assert stage.path.stat().st_ino == inode
     stage.stopped(new)
     assert not stage.path.exists()
+
+
+def test_what_was_never_begun_leaves_the_file_to_the_process_before(stage: Stage) -> None:
+    old = stage.serve()
+    new = CommandService(stage.loop.reactor, str(stage.path), stage.desk)
+    new.adopt(socket.socket(fileno=os.dup(old.descriptor)))
+    new.privilegedStartService()
+    new.stopService()
+    client = stage.client()
+    client.send(STATUS)
+    assert client.message() == "fine"
+
+
+def test_the_file_of_a_socket_that_was_handed_to_the_process_before_stays(stage: Stage) -> None:
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(stage.path))
+    stage.path.chmod(0o600)
+    made.listen()
+    new = CommandService(
+        stage.loop.reactor, str(stage.path), stage.desk, handed=HandedSockets([made.dup()])
+    )
+    new.adopt(made.dup())
+    new.privilegedStartService()
+    new.startService()
+    client = stage.client()
+    client.send(STATUS)
+    assert client.message() == "fine"
+    stage.stopped(new)
+    assert stage.path.exists()
+    new._handed.close()
+    made.close()
 
 
 def test_a_socket_whose_file_is_gone_is_not_gone_on_with(stage: Stage) -> None:

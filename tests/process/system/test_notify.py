@@ -133,6 +133,15 @@ def test_a_stop_before_it_was_ready_is_told_too(listening: Listening) -> None:
     case.life.close()
 
 
+def test_a_successor_that_gives_up_tells_of_no_stop(listening: Listening) -> None:
+    case = Case(listening)
+    case.life.is_successor = True
+    case.life.stop_begun()
+    assert listening.told() == []
+    assert case.clock.getDelayedCalls() == []
+    case.life.close()
+
+
 def test_signs_of_life_come_twice_as_often_as_they_must(listening: Listening) -> None:
     case = Case(listening, watchdog_seconds=3.0)
     case.life.ready()
@@ -170,15 +179,20 @@ def test_a_loop_gives_signs_of_life_and_one_that_hangs_does_not(tmp_path: Path, 
     listening.sock.close()
 
 
-def test_what_there_is_no_room_for_is_told_later_in_order(tmp_path: Path) -> None:
-    listening = Listening(str(tmp_path / "n"))
-    listening.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    case = Case(listening)
+def fill(listening: Listening) -> None:
+    """Leave no room for another message."""
     filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
             filler.sendto(b"x", listening.address)
     filler.close()
+
+
+def test_what_there_is_no_room_for_is_told_later_in_order(tmp_path: Path) -> None:
+    listening = Listening(str(tmp_path / "n"))
+    listening.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    case = Case(listening)
+    fill(listening)
     case.life.ready()
     assert {line for (line,) in listening.told()} == {"x"}
     case.proxy.text = "more"
@@ -249,12 +263,28 @@ def test_a_successor_is_named_and_is_heard_in_our_place(listening: Listening) ->
         "WATCHDOG_USEC": "20000000",
     }
     case.life.replaced_by(4321)
-    assert listening.told() == [["MAINPID=4321"]]
+    # It counts from the last sign that was heard of the one before.
+    assert listening.told() == [["MAINPID=4321", "WATCHDOG=1"]]
     case.life.stop_begun()
     case.clock.advance(100)
     assert listening.told() == []
     assert case.clock.getDelayedCalls() == []
     assert case.life.environment() == {}
+
+
+def test_a_successor_is_named_even_if_there_is_no_room_at_first(tmp_path: Path) -> None:
+    listening = Listening(str(tmp_path / "n"))
+    case = Case(listening)
+    case.life.ready()
+    fill(listening)
+    case.life.replaced_by(4321)
+    case.life.stop_begun()
+    case.clock.advance(1)
+    assert ["MAINPID=4321"] not in listening.told()
+    case.clock.advance(1)
+    assert listening.told() == [["MAINPID=4321"]]
+    assert case.clock.getDelayedCalls() == []
+    listening.sock.close()
 
 
 def test_without_a_watchdog_a_successor_has_none() -> None:

@@ -27,6 +27,33 @@ def test_without_a_path_nothing_is_written() -> None:
     files.remove()
 
 
+@pytest.mark.parametrize("may_unlink", [True, False])
+def test_the_file_of_root_gives_place_where_the_folder_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_unlink: bool
+) -> None:
+    path = tmp_path / "pid"
+    path.write_text("1\n")
+    open_really = os.open
+
+    def open_what_is_ours(path: str, *more: int) -> int:
+        if os.path.exists(path):
+            raise PermissionError(13, "Permission denied", path)
+        return open_really(path, *more)
+
+    def unlink(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("sozutw.process.system.pid_file.os.open", open_what_is_ours)
+    if may_unlink:
+        PidFiles([str(path)]).write()
+        assert path.read_text() == OWN
+        return
+    monkeypatch.setattr("sozutw.process.system.pid_file.os.unlink", unlink)
+    with pytest.raises(PermissionError):
+        PidFiles([str(path)]).write()
+    assert path.read_text() == "1\n"
+
+
 def test_another_processs_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     path.write_text("1\n")

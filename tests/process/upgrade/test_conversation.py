@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sozutw.process.upgrade import conversation
 from sozutw.process.upgrade.conversation import Conversation
 from sozutw.wire.channel import frame
 from sozutw.wire.handover import DESCRIPTORS_MAX, Handover, HandoverError, Word
@@ -138,6 +139,17 @@ def test_the_old_process_survives_whatever_it_is_told(data: bytes) -> None:
 def test_silence_has_an_end(sockets: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TimeoutError):
         Conversation(sockets[0], 0.01).hear("ready")
+
+
+def test_a_word_that_comes_a_byte_at_a_time_is_not_waited_for_again_and_again(
+    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets[1].sendall(Word("ready").encoded())
+    seconds = map(float, range(0, 60 * 60, 20))
+    monkeypatch.setattr(conversation, "_READ_BYTES", 1)
+    monkeypatch.setattr(conversation, "monotonic", lambda: next(seconds))
+    with pytest.raises(TimeoutError):
+        Conversation(sockets[0], 60.0).hear("ready")
 
 
 def test_the_end_of_the_other_is_waited_for(ends: Ends, tmp_path: Path) -> None:

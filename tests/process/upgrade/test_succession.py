@@ -4,10 +4,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ from sozutw.process.upgrade import attempt as upgrade
 from tests.e2e.harness import ReservedPort
 from tests.fakes.loops import HandRunLoop, loop_named
 
+_SO_GET_FILTER = 26
+"""asm/socket.h; the number by which one is attached, too."""
 ACTOR = Actor(uid=0, gid=0, pid=1, command="test", client_id=1)
 CLUSTER = pb.Cluster(
     cluster_id="new", sticky_session=False, https_redirect=False, load_balancing=pb.RANDOM
@@ -171,6 +175,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         (TALKS + 'talk.say(Word("taken"))', "it said 'taken' where 'ready' was expected"),
         (TALKS + READY + 'talk.say(Word("hi"))', "it said 'hi' where 'taken' was expected"),
         (TALKS + READY + 'talk.say(Word("refused", why="no"))', "the new process refused: no"),
+        (
+            TALKS + 'talk.say(Word("refused", why="/etc/\\udcff.toml is bad"))',
+            "the new process refused: /etc/\\udcff.toml is bad",
+        ),
         (UNWILLING, "the new process refused: I am not in the mood"),
         (
             TAKES_OVER + "handover.VERSION = 2" + MAIN,
@@ -220,6 +228,49 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 def test_a_successor_that_fails_changes_nothing(scene: Scene, program: str, why: str) -> None:
     scene.succeed_by(program)
     assert why in scene.failure()
+    scene.expect_in_charge()
+
+
+def rewrite(scene: Scene, old: str, new: str) -> None:
+    """Let the file say something else by now; only the successor reads it."""
+    text = scene.config.read_text()
+    assert old in text
+    scene.config.write_text(text.replace(old, new))
+
+
+def filters_of(scene: Scene) -> list[bytes]:
+    """Return what keeps clients from each listening socket; empty where nothing does."""
+    found = []
+    for descriptor in scene.proxy.serving.descriptors().values():
+        with socket.socket(fileno=os.dup(descriptor)) as sock:
+            found.append(sock.getsockopt(socket.SOL_SOCKET, _SO_GET_FILTER, 512))
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("changed", "program", "why"),
+    [
+        # It has the sockets by then, and none of its own.
+        ("s.sock", "", "cannot open the command socket"),
+        (
+            "",
+            "def cannot(self): raise OSError('the disk is full')\npid_file.PidFiles.write = cannot",
+            "the new process refused: the disk is full",
+        ),
+    ],
+)
+def test_a_successor_that_gives_up_leaves_the_sockets_as_they_were(
+    scene: Scene, workers: int, changed: str, program: str, why: str
+) -> None:
+    rewrite(scene, "worker_count = 0", f"worker_count = {workers}")
+    if changed:
+        rewrite(scene, changed, "nowhere/s.sock")
+    inode = (scene.folder / "s.sock").stat().st_ino
+    scene.succeed_by(TAKES_OVER + program + MAIN)
+    assert why in scene.failure()
+    assert filters_of(scene) == [b""]
+    assert (scene.folder / "s.sock").stat().st_ino == inode
     scene.expect_in_charge()
 
 
@@ -283,6 +334,40 @@ def test_an_order_that_comes_meanwhile_is_refused_if_it_succeeds(scene: Scene) -
         assert answer.message == "another process has taken over from this one meanwhile; ask again"
     scene.loop.run_until(lambda: scene.left)
     assert scene.proxy.host.is_stopping
+    ((conversation, process),) = upgrade._KEPT
+    conversation.close()
+    process.wait(10)
+    upgrade._KEPT.clear()
+
+
+def test_without_another_thread_to_wait_for_its_end_it_serves_all_the_same(scene: Scene) -> None:
+    scene.succeed_by(TALKS + READY + 'talk.say(Word("taken")); talk.wait_for_the_end()')
+
+    def none_left(**_more: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    scene.patch.setattr(
+        upgrade, "threading", SimpleNamespace(Lock=threading.Lock, Thread=none_left)
+    )
+    assert scene.answer(scene.upgrade()).status == pb.OK
+    scene.loop.run_until(lambda: scene.left)
+    ((conversation, process),) = upgrade._KEPT
+    conversation.close()
+    process.wait(10)
+    upgrade._KEPT.clear()
+
+
+def test_a_stop_right_after_it_leaves_the_sockets_to_the_new_process(scene: Scene) -> None:
+    scene.succeed_by(TALKS + READY + 'talk.say(Word("taken")); talk.wait_for_the_end()')
+    descriptors = [os.dup(one) for one in scene.proxy.serving.descriptors().values()]
+    over: list[Any] = []
+    # Before the loop's next turn, in which it would have left by itself.
+    scene.proxy.succession.replaced_by = lambda _pid: scene.proxy.stop_softly().addBoth(over.append)
+    assert scene.answer(scene.upgrade()).status == pb.OK
+    scene.loop.run_until(lambda: over)
+    for descriptor in descriptors:
+        with socket.socket(fileno=descriptor) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, _SO_GET_FILTER, 512) == b""
     ((conversation, process),) = upgrade._KEPT
     conversation.close()
     process.wait(10)

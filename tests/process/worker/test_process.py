@@ -446,6 +446,7 @@ def test_it_ends_with_its_main_process(scene):
 
 def test_it_may_serve_on_without_its_main_process(scene):
     scene.load(survives_main=True)
+    scene.hear(serve=True)
     scene.hold_clients()
     with capturedLogs() as events:
         scene.line.lose()
@@ -456,6 +457,15 @@ def test_it_may_serve_on_without_its_main_process(scene):
     scene.worker.stop_asked()
     scene.turn()
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
+
+
+def test_one_that_was_never_told_to_serve_survives_nobody(scene):
+    # Of a main process that failed to take over: the other one's workers serve.
+    scene.load(survives_main=True)
+    with capturedLogs():
+        scene.line.lose()
+    scene.clock.go_on(LAST_SECONDS + 0.25)
+    assert scene.is_over
 
 
 def test_the_end_of_the_main_process_while_it_stops_is_no_error(scene):

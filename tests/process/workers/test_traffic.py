@@ -280,6 +280,15 @@ def test_sockets_are_inherited_told_and_closed(scene):
         scene.traffic.sockets.close()
 
 
+def test_inherited_sockets_are_the_other_process_s_until_this_one_serves(scene):
+    scene.traffic.inherit({})
+    assert scene.traffic.sockets.is_left_to_others
+    scene.begin()
+    assert scene.traffic.sockets.is_left_to_others
+    scene.traffic.serve()
+    assert not scene.traffic.sockets.is_left_to_others
+
+
 def test_clients_are_told_as_the_workers_told_them(scene):
     assert scene.traffic.tell_connections() == "1 connection left"
     scene.fleet.count_sessions = lambda: 2
