@@ -87,6 +87,8 @@ class WorkerProcess:
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
+        self._is_let_in = False
+        """Whether it was told to take clients."""
         self._is_stopping = False
         self._was_signalled = False
         self._is_ended = False
@@ -176,6 +178,7 @@ class WorkerProcess:
 
     def _serve(self, _word: bool) -> None:
         assert self._traffic is not None
+        self._is_let_in = True
         self._traffic.listeners.let_in()
 
     def _answer(self, question: words.Question) -> None:
@@ -260,7 +263,8 @@ class WorkerProcess:
         if self._is_ended:
             return
         self._is_orphan = True
-        if self._survives and not self._is_stopping:
+        # Who was not told to serve never would be: it would only hold the sockets.
+        if self._survives and self._is_let_in and not self._is_stopping:
             _log.warn("the main process is gone; serving on (worker_survive_main)")
             return
         if not self._is_stopping:

@@ -443,6 +443,7 @@ def test_it_ends_with_its_main_process(scene):
 
 def test_it_may_serve_on_without_its_main_process(scene):
     scene.load(survives_main=True)
+    scene.hear(serve=True)
     scene.hold_clients()
     with capturedLogs() as events:
         scene.line.lose()
@@ -453,6 +454,17 @@ def test_it_may_serve_on_without_its_main_process(scene):
     scene.worker.stop_asked()
     scene.turn()
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
+
+
+@pytest.mark.parametrize("has_loaded", [False, True])
+def test_one_that_does_not_serve_yet_survives_nothing(scene, has_loaded):
+    scene.begin(survives_main=True)
+    if has_loaded:
+        scene.orders(0, A)
+    with capturedLogs():
+        scene.line.lose()
+    scene.clock.go_on(LAST_SECONDS + 0.5)
+    assert scene.is_over, "nobody would ever tell it to serve"
 
 
 def test_the_end_of_the_main_process_while_it_stops_is_no_error(scene):
