@@ -37,7 +37,7 @@ class Policy(NamedTuple):
     settings: Callable[[], Settings]
     """Those of the file that holds now."""
     turned: Callable[[], Sequence[pb.Request]] = tuple
-    """What commands have set otherwise."""
+    """What commands can set otherwise, as it holds now."""
     restarts: bool = True
     timeout: float = 10.0
     """Without a word for so many seconds a worker counts as not answering; 0: it never does."""
