@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,6 +28,8 @@ from sozutw.process.zygote.blanks import Blanks
 
 Applied = Callable[[int, str | None], None]
 """Hears of each change that was applied, or why it could not be: then nothing of it is."""
+
+OWN_FAULT: Final = "a fault of sozutw's own; the log has more"
 
 _log = Logger()
 
@@ -100,7 +102,7 @@ class Taking:
         applied = self._applier.apply_slowly(_requests(change.orders))
         answered = applied.addCallbacks(lambda _outcome: None, _why_not)
         answered.addCallback(lambda error: self._applied(error, change.number))
-        answered.addErrback(lambda fault: _log.failure("a change is not told of", failure=fault))
+        answered.addErrback(self._not_told, change.number)
 
     def _applied(self, error: str | None, number: int) -> None:
         self._is_applying = False
@@ -111,6 +113,11 @@ class Taking:
             _log.error("a change cannot be applied here: {error}", error=error)
         self._tell(number, error)
         self._apply_next()
+
+    def _not_told(self, fault: Failure, number: int) -> None:
+        _log.failure("it could not be told what came of a change", failure=fault)
+        # The main process waits for as long as this one lives, unless it hears that it failed.
+        self._tell(number, OWN_FAULT)
 
     def close(self) -> None:
         """Let go of the sockets of what has not been applied."""
@@ -137,4 +144,4 @@ def _requests(orders: list[pb.Request]) -> Iterator[Request | RefusedRequestErro
 def _why_not(fault: Failure) -> str:
     if not fault.check(RefusedRequestError, OSError):
         _log.failure("a change could not be applied", failure=fault)
-    return fault.getErrorMessage() or "a fault of sozutw's own; the log has more"
+    return fault.getErrorMessage() or OWN_FAULT

@@ -19,6 +19,7 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.process.worker import process as module
 from sozutw.process.worker.process import EX_CONFIGURATION, LAST_SECONDS, WorkerProcess, serve
+from sozutw.process.worker.taking import OWN_FAULT
 from sozutw.process.workers.member import CHANNEL_VERSION
 from sozutw.process.zygote.blanks import Blanks
 from sozutw.wire.channel import FrameReader, frame
@@ -213,6 +214,15 @@ def test_one_without_an_access_log_does_not_serve(scene):
     scene.orders(0, A)
     error = scene.said()[1].applied.error
     assert error.startswith("the access log cannot be opened: ")
+    assert scene.worker.status == EX_CONFIGURATION
+
+
+def test_one_that_fails_to_start_by_a_fault_of_its_own_says_so(scene):
+    scene.begin()
+    scene.worker._traffic.worker.health.startService = lambda: 1 / 0
+    with capturedLogs():
+        scene.orders(0, A)
+    assert scene.said()[1].applied.error == OWN_FAULT
     assert scene.worker.status == EX_CONFIGURATION
 
 
