@@ -113,6 +113,11 @@ class Member:
         """Whether it may have listening sockets open."""
         return self._pulse.listens
 
+    @property
+    def behind(self) -> int:
+        """How many changes it was told of, or is going to be, without a word of what came."""
+        return len(self._unconfirmed)
+
     # Its process.
 
     def has_process(self, pid: int) -> None:

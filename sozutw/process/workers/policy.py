@@ -18,6 +18,9 @@ HARD_SECONDS: Final = 2.0
 LATE_SECONDS: Final = 10.0
 """And who was told to end in time, so long beyond that time."""
 
+BEHIND_MAX: Final = 1000
+"""So many changes are kept for a worker that is silent, and no more."""
+
 
 class CannotReplaceError(Exception):
     """A worker is as it was; the text says why."""

@@ -232,6 +232,51 @@ def test_those_that_cannot_be_told_are_replaced(world, monkeypatch):
     world.assert_all_agree()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[FleetWorld]:
+    """Where ``worker_hang_timeout`` is 0, and few changes are kept for who is silent."""
+    monkeypatch.setattr("sozutw.process.workers.fleet.BEHIND_MAX", 5)
+    yield from worlds(monkeypatch, timeout=3.0, hang_timeout=0.0)
+
+
+def test_not_without_end_is_kept_for_one_that_hangs_and_is_never_killed(patient):
+    patient.begin()
+    old, process = patient.member(0), patient.process(0)
+    process.is_frozen = True
+    for number in range(8):
+        patient.apply(add(f"early {number}"))
+    assert old.behind == 8, "it may only be slow"
+    patient.pass_time(5)
+    assert old.behind == 8
+    with capturedLogs():
+        patient.apply(add("late"), add("later"))
+        heard = outcome(patient.fleet.settled())
+        patient.apply(add("last"))
+        patient.settle()
+    assert old.behind == 8
+    assert heard == [
+        ["worker 0: it does not answer, and is 8 changes behind; it is being replaced"]
+    ]
+    assert process.is_alive
+    assert patient.member(0) is not old
+    patient.assert_all_agree()
+
+
+def test_one_that_hangs_while_it_loads_makes_room_when_too_much_is_kept_for_it(patient):
+    patient.begin()
+    patient.fleet.replace(0).addErrback(lambda _: None)
+    patient.forks.answer().is_frozen = True
+    hanging = patient.slot(0).coming
+    patient.pass_time(5)
+    with capturedLogs():
+        for number in range(8):
+            patient.apply(add(str(number)))
+    assert hanging.behind == 5
+    patient.settle()
+    assert patient.slot(0).coming is None
+    patient.assert_all_agree()
+
+
 def test_settings_hold_in_those_that_were_begun_before(world):
     world.begin()
     world.process(1).kill()
