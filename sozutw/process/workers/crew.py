@@ -55,6 +55,8 @@ class FleetCrew:
     @inlineCallbacks
     def replace(self, worker_id: int) -> Generator["Deferred[Any]", Any, str]:
         """Put one of the program as it is now in its place; fails with RefusedRequestError."""
+        # The fleet makes all of them first.
+        yield self._begun()
         if self._host.is_fresh and self._fleet.roster.is_first(worker_id):
             # Sōzu's client asks for each worker after the main process was replaced.
             return f"worker {worker_id} came with the new main process"

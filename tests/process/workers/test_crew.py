@@ -93,6 +93,14 @@ def test_one_that_came_with_a_fresh_main_process_is_not_replaced(fake, crew):
     assert outcome(crew.replace(1)) == "worker 1 has another process"
 
 
+def test_none_is_replaced_before_there_are_any(fake):
+    begun: Deferred[None] = Deferred()
+    replaced = FleetCrew(fake, fake, fake, lambda: begun).replace(1)
+    assert fake.calls == []
+    begun.callback(None)
+    assert outcome(replaced) == "worker 1 has another process"
+
+
 @pytest.mark.parametrize("step", ["renewed", "replaced"])
 def test_a_refusal_says_that_the_old_one_serves_on(fake, crew, step):
     error = CannotForkError("no") if step == "renewed" else CannotReplaceError("no")
