@@ -281,6 +281,8 @@ class WorkerProcess:
             self._is_ended = True
             if self._taking is not None:
                 self._taking.close()
+            if self._answers is not None:
+                self._answers.close()
             self._reactor.stop()
 
     _HEARD: Final[dict[str, Callable[["WorkerProcess", Any], None]]] = {
