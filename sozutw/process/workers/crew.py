@@ -64,7 +64,9 @@ class FleetCrew:
             yield self._forks.renew()
             yield self._fleet.replace(worker_id)
         except (CannotForkError, CannotReplaceError) as error:
+            self._forks.go_back()
             is_there = self._fleet.roster.generation_of(worker_id) is not None
             still = "the old one serves on" if is_there else "there is none"
             raise RefusedRequestError(f"{error}; {still}") from None
+        self._forks.prove()
         return f"worker {worker_id} has another process"

@@ -1,8 +1,9 @@
 """
 The zygotes that workers are forked from: one of the program as it is, and older ones.
 
-A worker comes from the newest. An older one stays as long as workers of it live, since it takes
-them along when it ends.
+A worker comes from the newest, unless that was given up because a worker of it could not take
+another's place. An older one stays as long as workers of it live, since it takes them along when
+it ends.
 """
 
 import socket
@@ -31,6 +32,8 @@ class _Zygote:
         self.workers: set[int] = set()
         self.asked = 0
         """Forks that it was asked for and has not answered yet."""
+        self.is_proved = False
+        """Whether a worker of it took the place of another."""
 
 
 class ZygoteForks:
@@ -98,6 +101,25 @@ class ZygoteForks:
         if newest is not None and newest.identity == program_identity():
             return succeed(None)
         return self.start()
+
+    def prove(self) -> None:
+        """Note that a worker of the newest took the place of another."""
+        if self._newest is not None:
+            self._newest.is_proved = True
+
+    def go_back(self) -> None:
+        """
+        Fork from the one before the newest again, if that is there and the newest has not proved.
+
+        Who died would be begun from a program that never came to serve, again and again.
+        """
+        newest = self._newest
+        older = [zygote for zygote in self._every if zygote is not newest]
+        if newest is None or newest.is_proved or not older:
+            return
+        _log.warn("workers are forked from the program as it was before")
+        self._newest = older[-1]
+        self._let_go(newest)
 
     @inlineCallbacks
     def fork(self, channel: socket.socket) -> Generator["Deferred[Any]", Any, int]:
