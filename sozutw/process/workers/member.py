@@ -71,8 +71,9 @@ class Member:
         self.stage = Stage.LOADING
         self.sessions = 0
         """How many clients it had when it last told."""
-        self.loaded_at: float | None = None
-        """When it could serve first; None: not yet."""
+        self.begun_at: float = reactor.seconds()
+        self.has_loaded = False
+        """Whether it could serve once."""
         self.confirmed = 0
         """The number of the last change of which it has told what came."""
         self.applied = 0
@@ -80,7 +81,6 @@ class Member:
         self.diverged: str | None = None
         """Why it has another configuration than it should, if it has."""
         self.link = Link(reactor, self)
-        self._clock = reactor
         self._overseer = overseer
         self._process = Handle(reactor)
         self._settings: Settings | None = None
@@ -267,7 +267,7 @@ class Member:
             self.applied = number
         # Nobody waits for one that loads with what is changed meanwhile: it is to have that too.
         if error is None and self.stage is Stage.LOADING and not self._unconfirmed:
-            self.stage, self.loaded_at = Stage.LOADED, self._clock.seconds()
+            self.stage, self.has_loaded = Stage.LOADED, True
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
 

@@ -206,9 +206,9 @@ class Slot:
         _log.error(
             "{name} (process {pid}) is lost: {why}", name=member.name, pid=member.pid, why=why
         )
-        loaded_at = member.loaded_at
         # Who needs long to load, and fails, is none that has proved good.
-        seconds = self._pace.died(0.0 if loaded_at is None else self._clock.seconds() - loaded_at)
+        lived = self._clock.seconds() - member.begun_at if member.has_loaded else 0.0
+        seconds = self._pace.died(lived)
         self._wait_no_more()
         if member is self.coming:
             self.coming = None

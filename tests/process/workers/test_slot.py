@@ -17,8 +17,8 @@ class FakeMember:
         self.id = worker_id
         self.generation = generation
         self.overseer = overseer
-        self.clock = clock
-        self.loaded_at: float | None = None
+        self.begun_at = clock.seconds()
+        self.has_loaded = False
         self.stage = Stage.LOADING
         self.pid = 100 + generation
         self.name = "worker 4"
@@ -49,7 +49,7 @@ class FakeMember:
     # What it does.
 
     def load(self) -> None:
-        self.stage, self.loaded_at = Stage.LOADED, self.clock.seconds()
+        self.stage, self.has_loaded = Stage.LOADED, True
         self.overseer.loaded(self)
         self.overseer.applied(self, 1, None)
 
