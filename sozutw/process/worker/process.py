@@ -138,6 +138,8 @@ class WorkerProcess:
             self._applied,
         )
         traffic.certificates.blank_for = self._taking.blank_for
+        # The main process has taken them, perhaps long ago.
+        traffic.certificates.judges_time = False
         traffic.watch_with(EventWitness(ToMain(self.channel)))
         self._live = LiveSettings(settings, traffic.knobs)
         self._live.set_filter = partial(set_log_filter, self._observer)

@@ -8,17 +8,20 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from sozutw.config.model import Cluster, HttpListener, InetAddress, ListenerKind
+from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress, ListenerKind
 from sozutw.config.requests import (
     ActivateListener,
+    AddCertificate,
     AddCluster,
     AddHttpListener,
+    AddHttpsListener,
     DeactivateListener,
     RemoveCluster,
 )
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.policy import HARD_SECONDS, LATE_SECONDS, CannotReplaceError
 from tests.e2e.harness import ReservedPort
+from tests.fakes.certificates import EXPIRED, chained, expired
 from tests.fakes.fleet import FleetWorld, worlds
 
 HASHES = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
@@ -55,6 +58,26 @@ def outcome(deferred: Any) -> list[Any]:
 
 def add(name: str) -> AddCluster:
     return AddCluster(Cluster(name))
+
+
+# What expires while a main process lives is served on by those that had it, and by who comes.
+
+
+def test_a_certificate_that_has_expired_meanwhile_keeps_no_worker_from_coming(world, port):
+    at = InetAddress("127.0.0.1", port)
+    own, other = chained(expired("own.example")), chained(expired("other.example"))
+    world.applier._certificates._now = lambda: EXPIRED.timestamp() - 1.0
+    secure = HttpsListener(HttpListener(at), certificate=own)
+    world.apply(
+        AddHttpsListener(secure),
+        AddCertificate(at, other),
+        ActivateListener(at, ListenerKind.HTTPS),
+    )
+    world.begin()
+    world.assert_all_agree()
+    served = world.process(0).traffic.certificates
+    assert [one.names for one in served.shown(at, "other.example")] == [("other.example",)]
+    assert [one.names for one in served.shown(at, "x.example")] == [("own.example",)]
 
 
 # It starts.
