@@ -8,20 +8,30 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress, ListenerKind
+from sozutw.config.model import (
+    Cluster,
+    FrontendRule,
+    HttpListener,
+    HttpsListener,
+    InetAddress,
+    ListenerKind,
+    Position,
+)
 from sozutw.config.requests import (
     ActivateListener,
     AddCertificate,
     AddCluster,
+    AddHttpFrontend,
     AddHttpListener,
     AddHttpsListener,
     DeactivateListener,
     RemoveCluster,
+    RemoveListener,
 )
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.policy import HARD_SECONDS, LATE_SECONDS, CannotReplaceError
 from tests.e2e.harness import ReservedPort
-from tests.fakes.certificates import EXPIRED, chained, expired
+from tests.fakes.certificates import EXPIRED, chained, expired, leaf
 from tests.fakes.fleet import FleetWorld, worlds
 
 HASHES = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
@@ -58,6 +68,29 @@ def outcome(deferred: Any) -> list[Any]:
 
 def add(name: str) -> AddCluster:
     return AddCluster(Cluster(name))
+
+
+# What is left of a listener that went is there again when it comes back, in who came meanwhile too.
+
+
+def test_rules_that_outlive_their_listener_are_known_to_who_comes(world, port):
+    at = InetAddress("127.0.0.1", port)
+    rule = FrontendRule(at, "a.example", position=Position.TREE, cluster_id="a")
+    secure = HttpsListener(HttpListener(InetAddress("127.0.0.1", 1)))
+    held = chained(leaf("a.example"))
+    world.applier._certificates._now = EXPIRED.timestamp
+    world.apply(add("a"), AddHttpListener(HttpListener(at)), AddHttpFrontend(rule))
+    world.apply(AddHttpsListener(secure), AddCertificate(secure.address, held))
+    world.begin()
+    world.apply(
+        RemoveListener(at, ListenerKind.HTTP), RemoveListener(secure.address, ListenerKind.HTTPS)
+    )
+    world.settle()
+    world.process(0).kill()
+    world.settle()
+    world.apply(AddHttpListener(HttpListener(at)), AddHttpsListener(secure))
+    world.settle()
+    world.assert_all_agree()
 
 
 # What expires while a main process lives is served on by those that had it, and by who comes.
