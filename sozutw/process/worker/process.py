@@ -254,7 +254,9 @@ class WorkerProcess:
             self._end()
             return
         self._traffic.worker.sessions.grace_seconds = seconds
-        self._traffic.stop().addBoth(lambda _: self._end())
+        stopped = self._traffic.stop()
+        stopped.addErrback(lambda fault: _log.failure("the soft stop failed", failure=fault))
+        stopped.addCallback(lambda _: self._end())
 
     def _stop_now(self) -> None:
         self.stop_softly(0.0)

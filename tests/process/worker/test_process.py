@@ -477,6 +477,17 @@ def test_one_that_does_not_serve_yet_survives_nothing(scene, has_loaded):
     assert scene.is_over, "nobody would ever tell it to serve"
 
 
+def test_a_stop_that_fails_is_told_and_ends_it_all_the_same(scene):
+    scene.load()
+    scene.hold_clients()
+    stop(scene)
+    with capturedLogs() as events:
+        scene.drained.errback(RuntimeError("a defect"))
+        scene.turn()
+    assert [one["log_format"] for one in events] == ["the soft stop failed"]
+    assert scene.is_over
+
+
 def test_the_end_of_the_main_process_while_it_stops_is_no_error(scene):
     scene.load(survives_main=True)
     scene.hold_clients()
