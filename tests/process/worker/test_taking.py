@@ -155,16 +155,51 @@ def test_an_address_with_a_zone_or_of_version_6(scene):
     assert list(scene.inherited) == [address]
 
 
-def test_a_socket_that_has_not_come(scene):
-    with pytest.raises(ValueError, match="has not come"):
-        scene.orders(3, sockets=[address_message(InetAddress("127.0.0.1", 1))])
+def missed(address: InetAddress) -> str:
+    return f"the socket of {address} has not come; too many may be open here"
 
 
-def test_a_socket_that_is_anothers(scene):
+def test_a_change_whose_socket_has_not_come_fails_in_its_turn(scene):
+    before = open_descriptors()
+    scene.orders(2, A)
+    here, away = scene.socket(), InetAddress("127.0.0.1", 1)
+    with capturedLogs():
+        scene.orders(3, is_last=False, sockets=[address_message(here)])
+        scene.orders(3, B, sockets=[address_message(away)])
+        assert not scene.told
+        scene.finish(0)
+    assert scene.told == [(2, None), (3, missed(away))]
+    assert open_descriptors() == before
+    # What needs no socket is applied as ever.
+    scene.orders(4, B)
+    scene.finish(1)
+    assert scene.told[2:] == [(4, None)]
+
+
+def is_lost(scene: Scene) -> None:
+    """Let the first of two sockets get lost on its way."""
     scene.socket()
-    second = scene.socket()
-    with pytest.raises(ValueError, match="another's"):
-        scene.orders(3, sockets=[address_message(second)])
+    os.close(scene.descriptors.popleft())
+
+
+def is_none(scene: Scene) -> None:
+    """Let something else come in the place of a socket."""
+    scene.descriptors.append(os.open(os.devnull, os.O_RDONLY))
+
+
+@pytest.mark.parametrize("happens", [Scene.socket, is_lost, is_none])
+def test_nothing_is_taken_for_a_socket_that_it_is_not(scene, happens):
+    before = open_descriptors()
+    away, later = InetAddress("127.0.0.1", 1), InetAddress("127.0.0.1", 2)
+    happens(scene)
+    with capturedLogs():
+        scene.orders(3, sockets=[address_message(away)])
+        # Nor what comes after it, though it were the right one.
+        right = scene.socket()
+        scene.orders(4, sockets=[address_message(right)])
+        scene.orders(5, sockets=[address_message(later)])
+    assert scene.told == [(3, missed(away)), (4, missed(right)), (5, missed(later))]
+    assert open_descriptors() == before
 
 
 def test_blanks_belong_to_one_change(scene):
