@@ -32,8 +32,6 @@ class _Zygote:
         self.workers: set[int] = set()
         self.asked = 0
         """Forks that it was asked for and has not answered yet."""
-        self.is_proved = False
-        """Whether a worker of it took the place of another."""
 
 
 class ZygoteForks:
@@ -47,6 +45,8 @@ class ZygoteForks:
         self._newest: _Zygote | None = None
         self._waiting: list[Deferred[None]] = []
         self._every: list[_Zygote] = []
+        self._proved: set[str] = set()
+        """Programs of which a worker took the place of another."""
         self._is_over = False
 
     def start(self) -> "Deferred[None]":
@@ -105,17 +105,17 @@ class ZygoteForks:
     def prove(self) -> None:
         """Note that a worker of the newest took the place of another."""
         if self._newest is not None:
-            self._newest.is_proved = True
+            self._proved.add(self._newest.identity)
 
     def go_back(self) -> None:
         """
-        Fork from the one before the newest again, if that is there and the newest has not proved.
+        Fork from the one before the newest again, if there is one and no worker proved the newest.
 
         Who died would be begun from a program that never came to serve, again and again.
         """
         newest = self._newest
         older = [zygote for zygote in self._every if zygote is not newest]
-        if newest is None or newest.is_proved or not older:
+        if newest is None or newest.identity in self._proved or not older:
             return
         _log.warn("workers are forked from the program as it was before")
         self._newest = older[-1]

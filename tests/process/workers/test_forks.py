@@ -204,6 +204,21 @@ def test_one_that_has_proved_stays_the_newest(scene):
     assert new.forks
 
 
+def test_another_zygote_of_a_program_that_has_proved_stays_too(scene):
+    old = scene.start()
+    scene.fork()
+    old.forks[0].callback(7)
+    scene.renew()
+    scene.forks.prove()
+    EVERY[-1].lost("it died")
+    scene.fork()
+    again = EVERY[-1]
+    again.started.callback(None)
+    scene.forks.go_back()
+    scene.fork()
+    assert len(again.forks) == 2
+
+
 def test_where_there_is_no_other_the_newest_stays(scene):
     scene.forks.prove()
     scene.forks.go_back()
