@@ -89,13 +89,10 @@ class Certificates:
 
     def prepare(self, held: CertificateAndKey) -> "LoadedCertificate":
         """Return a certificate ready to be served; raises RefusedRequestError if it cannot be."""
-        return self._prepare(held, self._now() if self.judges_time else None)
-
-    def _prepare(self, held: CertificateAndKey, now: float | None) -> "LoadedCertificate":
         from sozutw.transport.tls.certificates import CertificateError, load  # noqa: PLC0415
 
         try:
-            return load(held, now)
+            return load(held, self._now() if self.judges_time else None)
         except CertificateError as error:
             raise RefusedRequestError(f"the certificate is not taken: {error}") from None
 
@@ -104,7 +101,7 @@ class Certificates:
         ready = []
         for each in held:
             try:
-                ready.append(self._prepare(each, self._now()))
+                ready.append(self.prepare(each))
             except RefusedRequestError as error:
                 _log.warn("left out: {error}", error=error)
         return ready
