@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sozutw.config.model import FrontendRule, HttpsListener, ListenerKind
+from sozutw.config.model import FrontendRule, HttpListener, HttpsListener, ListenerKind
 from sozutw.config.requests import (
     ActivateListener,
     AddBackend,
@@ -16,6 +16,7 @@ from sozutw.config.requests import (
     ListenerRequest,
     RemoveHttpFrontend,
     RemoveHttpsFrontend,
+    RemoveListener,
     Request,
 )
 from sozutw.config.state import ConfigView, Listener, kind_of
@@ -42,6 +43,30 @@ def dump(state: ConfigView) -> Iterator[Request]:
     for cluster_id in state.clusters_of_backends():
         for backend in state.backends(cluster_id):
             yield AddBackend(backend)
+
+
+def dump_all(state: ConfigView) -> Iterator[Request]:
+    """
+    Give what ``dump`` does, and what outlives listeners, for another process that is to go on.
+
+    A listener that comes back has its rules and certificates again, there as well as here.
+    """
+    for address in state.addresses_of_certificates():
+        held = state.certificates(address)
+        if held and not isinstance(state.listener(address), HttpsListener):
+            yield AddHttpsListener(HttpsListener(HttpListener(address)))
+            for certificate in held:
+                yield AddCertificate(address, certificate)
+            yield RemoveListener(address, ListenerKind.HTTPS)
+    yield from dump(state)
+    for address in state.addresses_of_frontends():
+        kind = state.kind_at(address)
+        if kind is not None and state.listener(address) is None:
+            plain = HttpListener(address)
+            yield add_listener(HttpsListener(plain) if kind is ListenerKind.HTTPS else plain)
+            for rule in state.frontends(address):
+                yield add_frontend(rule, kind)
+            yield RemoveListener(address, kind)
 
 
 def _frontends(state: ConfigView, kind: ListenerKind) -> Iterator[Request]:

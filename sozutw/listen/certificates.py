@@ -52,6 +52,9 @@ class Certificates:
         self.is_telling = False
         """Whether what is left out of a listener's options is logged. What a file asks for was
         told when it was read."""
+        self.judges_time = True
+        """Whether certificates are refused that have expired. Not where another process has taken
+        them when it was time, and serves them on: then time alone keeps nobody from doing so."""
         self.opened: Callable[[InetAddress], None] = lambda _address: None
         """Hears where handshakes begin with new contexts."""
         self.closed: Callable[[InetAddress], None] = lambda _address: None
@@ -70,7 +73,12 @@ class Certificates:
         from sozutw.transport.tls.contexts import ServerContexts  # noqa: PLC0415
 
         try:
-            contexts = ServerContexts(listener, self._now, self.blank_for(listener.address))
+            contexts = ServerContexts(
+                listener,
+                self._now,
+                self.blank_for(listener.address),
+                judges_time=self.judges_time,
+            )
         except (CertificateError, ValueError) as error:
             raise RefusedRequestError(
                 f"the listener at {listener.address} cannot be served: {error}"
@@ -84,7 +92,7 @@ class Certificates:
         from sozutw.transport.tls.certificates import CertificateError, load  # noqa: PLC0415
 
         try:
-            return load(held, self._now())
+            return load(held, self._now() if self.judges_time else None)
         except CertificateError as error:
             raise RefusedRequestError(f"the certificate is not taken: {error}") from None
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
-from math import inf
+from sys import float_info
 from typing import Any, Final, get_args
 
 from sozutw.metrics.counters import (
@@ -31,6 +31,7 @@ LINE_BYTES_MAX: Final = 8 * 1024 * 1024
 READ_BYTES_MAX: Final = 512 * 1024 * 1024
 """More than a hundred thousand clusters whose counters all count; nobody reads for ever."""
 _DIGITS_MAX: Final = 18
+_FLOAT_MAX: Final = float_info.max
 
 
 class TransferError(ValueError):
@@ -227,7 +228,8 @@ def _text(told: Mapping[str, Any], name: str) -> str:
 
 
 def _seconds(value: object) -> float:
-    if type(value) not in {int, float} or not 0 <= value < inf:  # type: ignore[operator]
+    # A whole number above the largest float is none either.
+    if type(value) not in {int, float} or not 0 <= value <= _FLOAT_MAX:  # type: ignore[operator]
         raise TransferError("uptime_seconds is no number of seconds")
     return float(value)  # type: ignore[arg-type]
 

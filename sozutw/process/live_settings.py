@@ -56,14 +56,9 @@ class LiveSettings:
         return self._in_force
 
     @property
-    def log_level_turned(self) -> str | None:
-        """The filter that a command has set, if that is another than the file's."""
-        return self._log_level if self._log_level != self._settings.log_level else None
-
-    @property
-    def places_turned(self) -> int | None:
-        """The limit that a command has set, if that is another than the file's."""
-        return self.places if self.places != self._settings.max_connections_per_ip else None
+    def log_level(self) -> str:
+        """The filter that holds: of the file, or that a command has set since."""
+        return self._log_level
 
     def take(self, new: Settings) -> list[str]:
         """Let new settings hold; return the keys that wait for a restart."""

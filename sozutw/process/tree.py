@@ -121,7 +121,10 @@ class ProxyService(Service):
         try:
             with self.serving.bound():
                 requests = requests_of(self._config) if inherited is None else inherited.requests
+                # What the process before serves is taken over, expired or not.
+                self.serving.certificates.judges_time = inherited is None
                 self.applier.apply(*requests)
+                self.serving.certificates.judges_time = True
                 if self.control is not None:
                     # Last of what can fail: no socket file is to tell of a process that never was.
                     self.control.privilegedStartService()

@@ -2,7 +2,7 @@
 
 from sozutw.config.diff import diff
 from sozutw.config.draft import apply
-from sozutw.config.dump import dump, remove_frontend
+from sozutw.config.dump import dump, dump_all, remove_frontend
 from sozutw.config.model import (
     Backend,
     Cluster,
@@ -69,6 +69,28 @@ def test_certificates_are_of_no_use_to_a_plain_listener() -> None:
     apply(state, RemoveListener(TLS), plain)
     assert list(dump(state)) == [plain]
     assert list(filter(None, diff(ConfigState(), state))) == [plain]
+
+
+def test_who_goes_on_elsewhere_is_told_what_outlives_listeners_too() -> None:
+    held = CertificateAndKey(pem("one"), "key")
+    state = ConfigState()
+    # Of TLS with rules and a certificate; of TLS and then plain, with rules, and gone as well.
+    apply(state, AddHttpsListener(HttpsListener(HttpListener(TLS))), AddCertificate(TLS, held))
+    apply(state, AddHttpsFrontend(FrontendRule(TLS, "a.test")), RemoveListener(TLS))
+    apply(state, AddHttpsListener(HttpsListener(HttpListener(GONE))), AddCertificate(GONE, held))
+    apply(state, RemoveListener(GONE), AddHttpListener(HttpListener(GONE)))
+    apply(state, AddHttpFrontend(FrontendRule(GONE, "a.test", cluster_id="app")))
+    apply(state, RemoveListener(GONE), AddHttpListener(HttpListener(PLAIN)))
+    assert list(dump(state)) == [AddHttpListener(HttpListener(PLAIN))]
+    other = ConfigState()
+    apply(other, *dump_all(state))
+    assert list(dump(other)) == list(dump(state))
+    assert other.hash_of("app") == state.hash_of("app")
+    for one in (state, other):
+        apply(one, AddHttpsListener(HttpsListener(HttpListener(TLS))))
+        apply(one, AddHttpListener(HttpListener(GONE)))
+    assert list(dump(other)) == list(dump(state))
+    assert other.certificates(GONE) == (held,)
 
 
 def test_a_rule_is_taken_from_a_listener_of_its_kind() -> None:

@@ -68,6 +68,19 @@ def test_what_cannot_be_served_is_refused_with_its_reason(bad: CertificateAndKey
         certificates.prepare_listener(https(certificate=bad))
 
 
+def test_what_expired_is_taken_where_the_time_is_not_judged() -> None:
+    certificates, old = make(), chained(expired("a.example"))
+    with capturedLogs():
+        assert certificates.prepare_known([old]) == []
+    certificates.judges_time = False
+    assert certificates.prepare(old).names == ("a.example",)
+    contexts = certificates.prepare_listener(https(certificate=old))
+    certificates.open(HERE, contexts)
+    assert [shown.names for shown in certificates.shown(HERE, "a.example")] == [("a.example",)]
+    # A listener that changes has it as who comes later has: workers are alike.
+    assert len(certificates.prepare_known([old])) == 1
+
+
 def test_options_that_leave_nothing_are_refused() -> None:
     with pytest.raises(RefusedRequestError, match="cannot be served"):
         make().prepare_listener(https(tls=TlsOptions(tls_versions=("SSL_V3",))))

@@ -195,6 +195,7 @@ BACKEND = {"id": "b", "address": "a"}
         (line("process", uptime_seconds=-1), "uptime_seconds"),
         (b'["process",{"uptime_seconds":NaN}]\n', "uptime_seconds"),
         (b'["process",{"uptime_seconds":1e999}]\n', "uptime_seconds"),
+        (line("process", uptime_seconds=10**400), "uptime_seconds"),
         (line("listener"), "address is no text"),
         (line("listener", address="a") * 2, "'a' is there twice"),
         (line("listener", address="a", counters={"is_secure": 1}), "is_secure is no bool"),

@@ -21,7 +21,7 @@ def test_what_a_command_changed_is_what_another_process_is_told() -> None:
     here.set_log_filter("debug")
     here.set_places(5)
     assert here.in_force == Settings(dials_max=4)
-    assert (here.log_level_turned, here.places_turned) == ("debug", 5)
+    assert (here.log_level, here.places) == ("debug", 5)
 
 
 def test_what_a_command_changed_stays_until_the_file_names_another() -> None:
@@ -29,9 +29,9 @@ def test_what_a_command_changed_stays_until_the_file_names_another() -> None:
     here.set_log_filter("debug")
     here.set_places(5)
     assert here.take(Settings(retry_after=1)) == []
-    assert (here.log_level_turned, here.places_turned) == ("debug", 5)
+    assert (here.log_level, here.places) == ("debug", 5)
     assert here.take(Settings(log_level="warn", max_connections_per_ip=6)) == []
-    assert (here.log_level_turned, here.places_turned, here.places) == (None, None, 6)
+    assert (here.log_level, here.places) == ("warn", 6)
 
 
 def test_a_filter_that_is_refused_changes_nothing() -> None:
@@ -39,7 +39,7 @@ def test_a_filter_that_is_refused_changes_nothing() -> None:
     with pytest.raises(RefusedRequestError, match="twistd's own"):
         here.set_log_filter("no log")
     assert here.in_force == Settings()
-    assert here.log_level_turned is None
+    assert here.log_level == Settings().log_level
 
 
 def test_the_number_of_workers_waits_for_a_restart() -> None:

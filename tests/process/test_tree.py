@@ -19,16 +19,19 @@ from sozutw.config.model import (
     Config,
     FrontendRule,
     HttpListener,
+    HttpsListener,
     InetAddress,
     Position,
     Settings,
 )
-from sozutw.config.requests import ActivateListener, AddCluster
+from sozutw.config.requests import ActivateListener, AddCertificate, AddCluster, AddHttpsListener
 from sozutw.config.security import BackendTls
+from sozutw.config.state import RefusedRequestError
 from sozutw.listen.handed import HandedSockets
 from sozutw.process.tree import ProxyService, make_tree
 from sozutw.process.upgrade.inheritance import Inheritance
 from tests.e2e.harness import ROOT, ReservedPort
+from tests.fakes.certificates import chained, expired
 from tests.fakes.loops import HandRunLoop, loop_named
 
 
@@ -365,3 +368,18 @@ def test_whoever_looks_after_the_process_hears_of_its_stop_once(place: Place) ->
     place.proxy.stop_softly()
     place.stop()
     assert told == [None]
+
+
+def test_what_has_expired_meanwhile_is_taken_over_and_nothing_else_of_the_kind(
+    loop: HandRunLoop,
+) -> None:
+    at = InetAddress("127.0.0.1", 1)
+    own, other = chained(expired("own.example")), chained(expired("other.example"))
+    secure = AddHttpsListener(HttpsListener(HttpListener(at), certificate=own))
+    inherited = Inheritance([secure, AddCertificate(at, own)])
+    config = Config(settings=Settings(access_logs_target="file:///dev/null", max_connections=4))
+    proxy = make_tree(config, loop.reactor, inheritance=inherited)
+    proxy.privilegedStartService()
+    assert [one.names for one in proxy.serving.certificates.shown(at, "x")] == [("own.example",)]
+    with pytest.raises(RefusedRequestError, match="it expired"):
+        proxy.applier.apply(AddCertificate(at, other))

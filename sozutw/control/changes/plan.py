@@ -65,7 +65,8 @@ class Plan:
         self._certificates = certificates
         self._witness = witness
         self._reserved: dict[InetAddress, socket.socket] = {}
-        self._contexts: dict[InetAddress, Any] = {}
+        self._contexts: dict[InetAddress, tuple[HttpsListener, Any]] = {}
+        """What listeners serve with, and as what listener each was prepared."""
         self._loaded: dict[CertificateAndKey, Any] = {}
         self._clusters: dict[str, ClusterState] = {}
         """Those that are new."""
@@ -101,7 +102,7 @@ class Plan:
             case AddHttpsListener(listener):
                 contexts = self._certificates.prepare_listener(listener)
                 self._draft.apply(request)
-                self._contexts[listener.address] = contexts
+                self._contexts[listener.address] = listener, contexts
             case (
                 AddCertificate(_, held)
                 | ReplaceCertificate(_, held, _)
@@ -168,10 +169,11 @@ class Plan:
 
     def _prepare_tls(self, listener: HttpsListener) -> Iterator[None]:
         address = listener.address
-        contexts = self._contexts.get(address)
-        if contexts is None or self._loaded.get(listener.certificate) is not None:  # type: ignore[arg-type]
+        prepared_as, _ = self._contexts.get(address, (None, None))
+        # Not a second time for the same: the blank of the first would be lost, and its keys.
+        if prepared_as != listener:
             contexts = self._certificates.prepare_listener(listener)
-        self._contexts[address] = contexts
+            self._contexts[address] = listener, contexts
         held = self._reopened[address] = []
         for certificate in self._draft.certificates(address):
             loaded = self._loaded.get(certificate)
@@ -367,7 +369,8 @@ class Plan:
         """A listener came, changed or went: serve with what was prepared for it."""
         served = self._certificates
         if address in self._reopened:
-            served.open(address, self._contexts[address])
+            _, contexts = self._contexts[address]
+            served.open(address, contexts)
             for loaded in self._reopened[address]:
                 served.add(address, loaded)
         elif not isinstance(new, HttpsListener):

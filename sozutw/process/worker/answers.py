@@ -1,6 +1,5 @@
 """What a worker is asked by its main process, and answers."""
 
-import os
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from sozutw.control.slowly import Slowly
 from sozutw.control.worker_desk import WorkerDesk
 from sozutw.metrics.transfer import chunks_of
 from sozutw.process.counts import as_json
+from sozutw.process.logs.writers import SharedSink, StreamWriter
 from sozutw.process.traffic import Traffic
 from sozutw.process.worker.channel import Channel
 
@@ -31,6 +31,8 @@ class Answers:
         self._traffic = traffic
         self._desk = desk
         self._slowly = Slowly(clock)
+        self._stdout = StreamWriter(SharedSink, _tell_lost)
+        """Whoever reads the counters may be slow, and no client is to wait for that."""
 
     def answer(self, question: words.Question) -> None:
         """Answer a request of the command socket."""
@@ -61,7 +63,15 @@ class Answers:
     def write_counters(self) -> None:
         """Write all counters of this worker to descriptor 1, as one line of JSON."""
         counted = self._slowly.run(self._traffic.counts.gather())
-        counted.addCallback(lambda all_: os.write(1, as_json(all_).encode() + b"\n"))
+        counted.addCallback(lambda all_: self._stdout.write(as_json(all_).encode() + b"\n"))
         counted.addErrback(
             lambda fault: _log.failure("the counters could not be written", failure=fault)
         )
+
+    def close(self) -> None:
+        """Write what is left for descriptor 1, if it takes that at once."""
+        self._stdout.close()
+
+
+def _tell_lost(lines: int) -> None:
+    _log.warn("{lines} lines of counters could not be written", lines=lines)

@@ -87,7 +87,7 @@ class WorkerProcess:
         self._grace_seconds = 0.0
         self._is_serving = False
         """Whether it has the configuration, and its traffic has begun."""
-        self._may_serve = False
+        self._is_let_in = False
         """Whether it was told to take clients."""
         self._is_stopping = False
         self._was_signalled = False
@@ -138,6 +138,8 @@ class WorkerProcess:
             self._applied,
         )
         traffic.certificates.blank_for = self._taking.blank_for
+        # The main process has taken them, perhaps long ago.
+        traffic.certificates.judges_time = False
         traffic.watch_with(EventWitness(ToMain(self.channel)))
         self._live = LiveSettings(settings, traffic.knobs)
         self._live.set_filter = partial(set_log_filter, self._observer)
@@ -178,7 +180,7 @@ class WorkerProcess:
 
     def _serve(self, _word: bool) -> None:
         assert self._traffic is not None
-        self._may_serve = True
+        self._is_let_in = True
         self._traffic.listeners.let_in()
 
     def _answer(self, question: words.Question) -> None:
@@ -255,7 +257,9 @@ class WorkerProcess:
             self._end()
             return
         self._traffic.worker.sessions.grace_seconds = seconds
-        self._traffic.stop().addBoth(lambda _: self._end())
+        stopped = self._traffic.stop()
+        stopped.addErrback(lambda fault: _log.failure("the soft stop failed", failure=fault))
+        stopped.addCallback(lambda _: self._end())
 
     def _stop_now(self) -> None:
         self.stop_softly(0.0)
@@ -266,8 +270,8 @@ class WorkerProcess:
         if self._is_ended:
             return
         self._is_orphan = True
-        # Not one that nobody told to serve: it would hold the addresses and accept nobody.
-        if self._survives and self._may_serve and not self._is_stopping:
+        # Who was not told to serve never would be: it would only hold the sockets.
+        if self._survives and self._is_let_in and not self._is_stopping:
             _log.warn("the main process is gone; serving on (worker_survive_main)")
             return
         if not self._is_stopping:
@@ -284,6 +288,8 @@ class WorkerProcess:
             self._is_ended = True
             if self._taking is not None:
                 self._taking.close()
+            if self._answers is not None:
+                self._answers.close()
             self._reactor.stop()
 
     _HEARD: Final[dict[str, Callable[["WorkerProcess", Any], None]]] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sozutw.config.dump import dump
+from sozutw.config.dump import dump_all
 from sozutw.config.model import InetAddress
 from sozutw.config.requests import ActivateListener, Request
 from sozutw.config.state import ConfigView
@@ -48,7 +48,7 @@ class Batches:
         Raises OSError if there are no descriptors left for its sockets.
         """
         if self._whole is None or self._whole.number != self.number or not self._whole.is_held:
-            every = list(dump(self._state))
+            every = list(dump_all(self._state))
             self._whole = Batch(self.number, every, self._sockets.every(), self._entries.every())
         return self._whole
 

@@ -55,6 +55,8 @@ class FleetCrew:
     @inlineCallbacks
     def replace(self, worker_id: int) -> Generator["Deferred[Any]", Any, str]:
         """Put one of the program as it is now in its place; fails with RefusedRequestError."""
+        # The fleet makes all of them first.
+        yield self._begun()
         if self._host.is_fresh and self._fleet.roster.is_first(worker_id):
             # Sōzu's client asks for each worker after the main process was replaced.
             return f"worker {worker_id} came with the new main process"
@@ -62,7 +64,9 @@ class FleetCrew:
             yield self._forks.renew()
             yield self._fleet.replace(worker_id)
         except (CannotForkError, CannotReplaceError) as error:
+            self._forks.go_back()
             is_there = self._fleet.roster.generation_of(worker_id) is not None
             still = "the old one serves on" if is_there else "there is none"
             raise RefusedRequestError(f"{error}; {still}") from None
+        self._forks.prove()
         return f"worker {worker_id} has another process"

@@ -21,6 +21,7 @@ from sozutw.process.workers.entries import Entries
 from sozutw.process.workers.member import Member, Stage
 from sozutw.process.workers.newcomers import Adopt, Newcomers
 from sozutw.process.workers.policy import (
+    BEHIND_MAX,
     HARD_SECONDS,
     LATE_SECONDS,
     CannotReplaceError,
@@ -151,7 +152,10 @@ class Fleet:
         batch.hold()
         for slot in self._slots:
             for member in slot.current():
-                member.tell(batch)
+                if self._watch.is_silent(member) and member.behind >= BEHIND_MAX:
+                    self._tell_no_more(slot, member)
+                else:
+                    member.tell(batch)
         batch.let_go()
 
     def _cannot_tell(self, why: str) -> None:
@@ -159,10 +163,15 @@ class Fleet:
         _log.error("workers are replaced: {why}", why=why)
         for slot in self._slots:
             for member in slot.current():
-                if member.stage is Stage.LOADING:
-                    member.kill(why)
-                else:
-                    member.diverged = member.diverged or why
+                _lacks(member, why)
+            slot.replace_diverged()
+
+    def _tell_no_more(self, slot: Slot, member: Member) -> None:
+        """It may never be killed, nor ever answer, and what is kept for it must not fill memory."""
+        if member.diverged is None:
+            why = f"{SILENT}, and is {member.behind} changes behind"
+            _log.error("{name} is replaced: {why}", name=member.name, why=why)
+            _lacks(member, why)
             slot.replace_diverged()
 
     def settled(self) -> "Deferred[list[str]]":
@@ -269,3 +278,11 @@ class Fleet:
         # Nobody waits for one that has gone, or cannot be counted on to tell.
         assert self._settlings.members() <= set(self._every())
         assert not any(member.stage is Stage.LOADING for member in self._settlings.members())
+
+
+def _lacks(member: Member, why: str) -> None:
+    """It will not have what holds: another has to come."""
+    if member.stage is Stage.LOADING:
+        member.kill(why)
+    else:
+        member.diverged = member.diverged or why

@@ -1,8 +1,9 @@
 """
 The zygotes that workers are forked from: one of the program as it is, and older ones.
 
-A worker comes from the newest. An older one stays as long as workers of it live, since it takes
-them along when it ends.
+A worker comes from the newest, unless that was given up because a worker of it could not take
+another's place. An older one stays as long as workers of it live, since it takes them along when
+it ends.
 """
 
 import socket
@@ -44,6 +45,8 @@ class ZygoteForks:
         self._newest: _Zygote | None = None
         self._waiting: list[Deferred[None]] = []
         self._every: list[_Zygote] = []
+        self._proved: set[str] = set()
+        """Programs of which a worker took the place of another."""
         self._is_over = False
 
     def start(self) -> "Deferred[None]":
@@ -98,6 +101,25 @@ class ZygoteForks:
         if newest is not None and newest.identity == program_identity():
             return succeed(None)
         return self.start()
+
+    def prove(self) -> None:
+        """Note that a worker of the newest took the place of another."""
+        if self._newest is not None:
+            self._proved.add(self._newest.identity)
+
+    def go_back(self) -> None:
+        """
+        Fork from the one before the newest again, if there is one and no worker proved the newest.
+
+        Who died would be begun from a program that never came to serve, again and again.
+        """
+        newest = self._newest
+        older = [zygote for zygote in self._every if zygote is not newest]
+        if newest is None or newest.identity in self._proved or not older:
+            return
+        _log.warn("workers are forked from the program as it was before")
+        self._newest = older[-1]
+        self._let_go(newest)
 
     @inlineCallbacks
     def fork(self, channel: socket.socket) -> Generator["Deferred[Any]", Any, int]:

@@ -72,6 +72,8 @@ class Member:
         self.sessions = 0
         """How many clients it had when it last told."""
         self.begun_at: float = reactor.seconds()
+        self.has_loaded = False
+        """Whether it could serve once."""
         self.confirmed = 0
         """The number of the last change of which it has told what came."""
         self.applied = 0
@@ -110,6 +112,11 @@ class Member:
     def listens(self) -> bool:
         """Whether it may have listening sockets open."""
         return self._pulse.listens
+
+    @property
+    def behind(self) -> int:
+        """How many changes it was told of, or is going to be, without a word of what came."""
+        return len(self._unconfirmed)
 
     # Its process.
 
@@ -260,7 +267,7 @@ class Member:
             self.applied = number
         # Nobody waits for one that loads with what is changed meanwhile: it is to have that too.
         if error is None and self.stage is Stage.LOADING and not self._unconfirmed:
-            self.stage = Stage.LOADED
+            self.stage, self.has_loaded = Stage.LOADED, True
             self._overseer.loaded(self)
         self._overseer.applied(self, number, error)
 

@@ -18,6 +18,9 @@ HARD_SECONDS: Final = 2.0
 LATE_SECONDS: Final = 10.0
 """And who was told to end in time, so long beyond that time."""
 
+BEHIND_MAX: Final = 1000
+"""So many changes are kept for a worker that is silent, and no more."""
+
 
 class CannotReplaceError(Exception):
     """A worker is as it was; the text says why."""
@@ -37,7 +40,7 @@ class Policy(NamedTuple):
     settings: Callable[[], Settings]
     """Those of the file that holds now."""
     turned: Callable[[], Sequence[pb.Request]] = tuple
-    """What commands have set otherwise."""
+    """What commands can set otherwise, as it holds now."""
     restarts: bool = True
     timeout: float = 10.0
     """Without a word for so many seconds a worker counts as not answering; 0: it never does."""

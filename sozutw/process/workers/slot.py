@@ -206,7 +206,9 @@ class Slot:
         _log.error(
             "{name} (process {pid}) is lost: {why}", name=member.name, pid=member.pid, why=why
         )
-        seconds = self._pace.died(self._clock.seconds() - member.begun_at)
+        # Who needs long to load, and fails, is none that has proved good.
+        lived = self._clock.seconds() - member.begun_at if member.has_loaded else 0.0
+        seconds = self._pace.died(lived)
         self._wait_no_more()
         if member is self.coming:
             self.coming = None

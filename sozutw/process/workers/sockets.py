@@ -67,9 +67,10 @@ class MainSockets:
         address = listener.listener.address
         assert address not in self._sockets
         self._sockets[address] = self._fresh[address] = reserved
+        # It may be of one that parted, which was let go perhaps since this was reserved.
+        let_in(reserved)
         if address in self._parting:
             self._parting.pop(address).sock.close()
-            let_in(reserved)
         scheme = listener.scheme.decode()
         _log.info("listening on {scheme}://{address}", scheme=scheme, address=str(address))
 

@@ -116,13 +116,18 @@ class WorkersTraffic:
         return self._settings if self._live is None else self._live.in_force
 
     def _turned(self) -> list[pb.Request]:
-        """Return what commands have set otherwise than the file."""
-        turned = []
-        if self._live is not None and self._live.log_level_turned is not None:
-            turned.append(pb.Request(Logging=self._live.log_level_turned))
-        if self._live is not None and self._live.places_turned is not None:
-            turned.append(pb.Request(set_max_connections_per_ip=self._live.places_turned))
-        return turned
+        """
+        Return what commands can set, as it holds.
+
+        Also where that is what the file says: since a worker was begun it may have been set back.
+        """
+        live = self._live
+        if live is None:
+            return []
+        return [
+            pb.Request(Logging=live.log_level),
+            pb.Request(set_max_connections_per_ip=live.places),
+        ]
 
     def _committed(self, orders: list[Request]) -> None:
         if self._is_begun:  # Else nobody is there, and who comes is told all.

@@ -55,21 +55,22 @@ class LoadedCertificate:
     """From its issuer upwards, without the root."""
 
 
-def load(held: CertificateAndKey, now: float) -> LoadedCertificate:
+def load(held: CertificateAndKey, now: float | None) -> LoadedCertificate:
     """
     Return a certificate as it is to be served.
 
     What stands beside it may be in any order; what does not lead from it upwards is left out.
-    Raises CertificateError with a reason that an operator can act on. A value is read once, by
-    whoever asks first: the check of a file and its application are two.
+    Raises CertificateError with a reason that an operator can act on, be it that ``now`` is not
+    the time for it; None: whenever that is. A value is read once, by whoever asks first: the check
+    of a file and its application are two.
     """
     known = _known.get(held)
-    if known is None or known.expires_at <= now:
+    if known is None or (now is not None and known.expires_at <= now):
         known = _known[held] = _read(held, now)
     return known
 
 
-def _read(held: CertificateAndKey, now: float) -> LoadedCertificate:
+def _read(held: CertificateAndKey, now: float | None) -> LoadedCertificate:
     own = _certificates_in(held.certificate)
     if not own:
         raise CertificateError("there is no certificate in it")
@@ -78,7 +79,8 @@ def _read(held: CertificateAndKey, now: float) -> LoadedCertificate:
     leaf = _parsed(first)
     try:
         kind = _judged_kind(leaf)
-        _judge_time(leaf, now)
+        if now is not None:
+            _judge_time(leaf, now)
         names = tuple(name.lower() for name in held.names) or names_of(leaf)
         key = _fitting_key(held.key, leaf)
         chain = _chain_of(leaf, [_parsed_once(der) for der in beside if der != first])

@@ -73,12 +73,18 @@ class ServerContexts:
     What is added or removed holds from the next handshake on; live connections keep what they
     have. Raises CertificateError or TlsOptionError for a listener that cannot be served.
 
+    Where ``judges_time`` is false, the listener's own certificate may have expired.
     ``entry`` is what the entry context is made of, and must be used for nothing else. Whoever has
     the same one, from before a fork, takes the tickets that this listener gives.
     """
 
     def __init__(
-        self, listener: HttpsListener, now: Callable[[], float], entry: Blank | None = None
+        self,
+        listener: HttpsListener,
+        now: Callable[[], float],
+        entry: Blank | None = None,
+        *,
+        judges_time: bool = True,
     ) -> None:
         self._spoken = spoken(listener.tls)
         self._client_auth = listener.client_auth
@@ -95,7 +101,7 @@ class ServerContexts:
         self._default: LoadedCertificate | None = None
         """Served where no certificate has the name; None: the built-in one is."""
         if listener.certificate is not None:
-            self._default = load(listener.certificate, now())
+            self._default = load(listener.certificate, now() if judges_time else None)
         self.default_served = 0
         """How many handshakes were served the built-in certificate."""
         self.warnings = (*self._spoken.warnings, *_alpn_warnings(listener))

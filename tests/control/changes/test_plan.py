@@ -132,3 +132,28 @@ def test_a_certificate_is_read_once_and_served_with_its_listener() -> None:
     scene.apply(orders.RemoveListener(THERE))
     assert THERE not in scene.certificates._contexts
     assert Reserved().is_closed is False
+
+
+@pytest.mark.parametrize("is_also_added", [False, True])
+def test_a_listener_is_given_one_blank_also_if_its_own_certificate_is_added_too(
+    is_also_added: bool,
+) -> None:
+    # As where a file names one certificate for the listener and for a host.
+    scene = running()
+    given: list[InetAddress] = []
+    scene.certificates.blank_for = given.append
+    own = chained(leaf("a.example"))
+    added = [orders.AddCertificate(THERE, own)] if is_also_added else []
+    secure = HttpsListener(HttpListener(THERE), certificate=own)
+    scene.apply(orders.AddHttpsListener(secure), *added)
+    assert given == [THERE]
+
+
+def test_a_default_certificate_that_comes_in_the_same_change_is_served() -> None:
+    scene = running()
+    own = chained(leaf("a.example"))
+    secure = HttpsListener(HttpListener(THERE))
+    scene.apply(orders.AddHttpsListener(secure), orders.ReplaceDefaultCertificate(THERE, own))
+    assert [shown.names for shown in scene.certificates.shown(THERE, "x.example")] == [
+        ("a.example",)
+    ]

@@ -1,7 +1,10 @@
 """What a worker is asked, and answers."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,18 +86,40 @@ def test_counters_that_cannot_be_told_end_all_the_same(scene):
     assert events[0]["log_format"] == "the counters could not be told"
 
 
-def test_counters_are_written_as_a_line(scene, monkeypatch):
+@contextmanager
+def stdout(scene: Scene) -> Iterator[int]:
+    """Let descriptor 1 of this process be a pipe; gives its other end."""
     reading, writing = os.pipe()
-    write = os.write
-    monkeypatch.setattr(
-        module, "os", SimpleNamespace(write=lambda fd, data: fd == 1 and write(writing, data))
-    )
-    scene.answers.write_counters()
-    scene.counters()
-    line = os.read(reading, 1 << 20)
-    os.close(reading)
+    before = os.dup(1)
+    os.dup2(writing, 1)
     os.close(writing)
+    try:
+        yield reading
+        scene.answers.close()
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(reading)
+
+
+def test_counters_are_written_as_a_line(scene):
+    with stdout(scene) as reading:
+        scene.answers.write_counters()
+        scene.counters()
+        line = os.read(reading, 1 << 20)
     assert line.endswith(b"\n")
+    assert json.loads(line)
+
+
+def test_nobody_waits_for_a_reader_who_takes_no_counters(scene):
+    with stdout(scene) as reading:
+        full = fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ)
+        os.write(1, b"x" * full)
+        scene.answers.write_counters()
+        scene.counters()
+        assert os.read(reading, 2 * full) == b"x" * full
+        scene.answers.close()
+        line = os.read(reading, 1 << 20)
     assert json.loads(line)
 
 

@@ -19,6 +19,7 @@ from sozutw.control.proto import command_pb2 as pb
 from sozutw.control.proto import worker_pb2 as words
 from sozutw.process.worker import process as module
 from sozutw.process.worker.process import EX_CONFIGURATION, LAST_SECONDS, WorkerProcess, serve
+from sozutw.process.worker.taking import OWN_FAULT
 from sozutw.process.workers.member import CHANNEL_VERSION
 from sozutw.process.zygote.blanks import Blanks
 from sozutw.wire.channel import FrameReader, frame
@@ -213,6 +214,15 @@ def test_one_without_an_access_log_does_not_serve(scene):
     scene.orders(0, A)
     error = scene.said()[1].applied.error
     assert error.startswith("the access log cannot be opened: ")
+    assert scene.worker.status == EX_CONFIGURATION
+
+
+def test_one_that_fails_to_start_by_a_fault_of_its_own_says_so(scene):
+    scene.begin()
+    scene.worker._traffic.worker.health.startService = lambda: 1 / 0
+    with capturedLogs():
+        scene.orders(0, A)
+    assert scene.said()[1].applied.error == OWN_FAULT
     assert scene.worker.status == EX_CONFIGURATION
 
 
@@ -459,12 +469,25 @@ def test_it_may_serve_on_without_its_main_process(scene):
     assert scene.calls == [("stop", SETTINGS.graceful_shutdown_timeout)]
 
 
-def test_one_that_was_never_told_to_serve_survives_nobody(scene):
-    # Of a main process that failed to take over: the other one's workers serve.
-    scene.load(survives_main=True)
+@pytest.mark.parametrize("has_loaded", [False, True])
+def test_one_that_does_not_serve_yet_survives_nothing(scene, has_loaded):
+    scene.begin(survives_main=True)
+    if has_loaded:
+        scene.orders(0, A)
     with capturedLogs():
         scene.line.lose()
-    scene.clock.go_on(LAST_SECONDS + 0.25)
+    scene.clock.go_on(LAST_SECONDS + 0.5)
+    assert scene.is_over, "nobody would ever tell it to serve"
+
+
+def test_a_stop_that_fails_is_told_and_ends_it_all_the_same(scene):
+    scene.load()
+    scene.hold_clients()
+    stop(scene)
+    with capturedLogs() as events:
+        scene.drained.errback(RuntimeError("a defect"))
+        scene.turn()
+    assert [one["log_format"] for one in events] == ["the soft stop failed"]
     assert scene.is_over
 
 

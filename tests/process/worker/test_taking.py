@@ -48,8 +48,9 @@ class Scene:
 
     def applied(self, number: int, error: str | None) -> None:
         self.told.append((number, error))
-        if self.error is not None:
-            raise self.error
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
 
     # The test.
 
@@ -154,16 +155,51 @@ def test_an_address_with_a_zone_or_of_version_6(scene):
     assert list(scene.inherited) == [address]
 
 
-def test_a_socket_that_has_not_come(scene):
-    with pytest.raises(ValueError, match="has not come"):
-        scene.orders(3, sockets=[address_message(InetAddress("127.0.0.1", 1))])
+def missed(address: InetAddress) -> str:
+    return f"the socket of {address} has not come; too many may be open here"
 
 
-def test_a_socket_that_is_anothers(scene):
+def test_a_change_whose_socket_has_not_come_fails_in_its_turn(scene):
+    before = open_descriptors()
+    scene.orders(2, A)
+    here, away = scene.socket(), InetAddress("127.0.0.1", 1)
+    with capturedLogs():
+        scene.orders(3, is_last=False, sockets=[address_message(here)])
+        scene.orders(3, B, sockets=[address_message(away)])
+        assert not scene.told
+        scene.finish(0)
+    assert scene.told == [(2, None), (3, missed(away))]
+    assert open_descriptors() == before
+    # What needs no socket is applied as ever.
+    scene.orders(4, B)
+    scene.finish(1)
+    assert scene.told[2:] == [(4, None)]
+
+
+def is_lost(scene: Scene) -> None:
+    """Let the first of two sockets get lost on its way."""
     scene.socket()
-    second = scene.socket()
-    with pytest.raises(ValueError, match="another's"):
-        scene.orders(3, sockets=[address_message(second)])
+    os.close(scene.descriptors.popleft())
+
+
+def is_none(scene: Scene) -> None:
+    """Let something else come in the place of a socket."""
+    scene.descriptors.append(os.open(os.devnull, os.O_RDONLY))
+
+
+@pytest.mark.parametrize("happens", [Scene.socket, is_lost, is_none])
+def test_nothing_is_taken_for_a_socket_that_it_is_not(scene, happens):
+    before = open_descriptors()
+    away, later = InetAddress("127.0.0.1", 1), InetAddress("127.0.0.1", 2)
+    happens(scene)
+    with capturedLogs():
+        scene.orders(3, sockets=[address_message(away)])
+        # Nor what comes after it, though it were the right one.
+        right = scene.socket()
+        scene.orders(4, sockets=[address_message(right)])
+        scene.orders(5, sockets=[address_message(later)])
+    assert scene.told == [(3, missed(away)), (4, missed(right)), (5, missed(later))]
+    assert open_descriptors() == before
 
 
 def test_blanks_belong_to_one_change(scene):
@@ -182,12 +218,13 @@ def test_blanks_belong_to_one_change(scene):
     assert scene.taking.blank_for(first) is None, "that change did without"
 
 
-def test_a_fault_in_telling_is_told_in_the_log(scene):
+def test_a_fault_in_telling_is_told_as_a_change_that_failed(scene):
     scene.error = RuntimeError("a defect")
     scene.orders(3, A)
     with capturedLogs() as events:
         scene.finish(0)
-    assert events[-1]["log_format"] == "a change is not told of"
+    assert events[-1]["log_format"] == "it could not be told what came of a change"
+    assert scene.told == [(3, None), (3, "a fault of sozutw's own; the log has more")]
 
 
 def test_what_was_not_applied_is_closed_at_the_end(scene):

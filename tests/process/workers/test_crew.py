@@ -34,6 +34,12 @@ class Fake:
     def is_first(self, worker_id: int) -> bool:
         return worker_id == 0
 
+    def prove(self) -> None:
+        self.calls.append("prove")
+
+    def go_back(self) -> None:
+        self.calls.append("go back")
+
     def roll(self) -> Any:
         return ["roll"]
 
@@ -83,7 +89,7 @@ def test_the_fleet_is_asked(fake, crew):
 
 def test_a_worker_is_replaced_by_one_of_the_program_as_it_is(fake, crew):
     assert outcome(crew.replace(1)) == "worker 1 has another process"
-    assert fake.calls == ["renew", ("replace", 1)]
+    assert fake.calls == ["renew", ("replace", 1), "prove"]
 
 
 def test_one_that_came_with_a_fresh_main_process_is_not_replaced(fake, crew):
@@ -91,6 +97,14 @@ def test_one_that_came_with_a_fresh_main_process_is_not_replaced(fake, crew):
     assert outcome(crew.replace(0)) == "worker 0 came with the new main process"
     assert fake.calls == []
     assert outcome(crew.replace(1)) == "worker 1 has another process"
+
+
+def test_none_is_replaced_before_there_are_any(fake):
+    begun: Deferred[None] = Deferred()
+    replaced = FleetCrew(fake, fake, fake, lambda: begun).replace(1)
+    assert fake.calls == []
+    begun.callback(None)
+    assert outcome(replaced) == "worker 1 has another process"
 
 
 @pytest.mark.parametrize("step", ["renewed", "replaced"])
@@ -101,3 +115,4 @@ def test_a_refusal_says_that_the_old_one_serves_on(fake, crew, step):
     crew.replace(1).addErrback(failure.append)
     assert failure[0].check(RefusedRequestError)
     assert failure[0].getErrorMessage() == "no; the old one serves on"
+    assert fake.calls[-1] == "go back", "the next that dies is begun from what served before"

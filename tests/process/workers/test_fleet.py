@@ -8,17 +8,30 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from sozutw.config.model import Cluster, HttpListener, InetAddress, ListenerKind
+from sozutw.config.model import (
+    Cluster,
+    FrontendRule,
+    HttpListener,
+    HttpsListener,
+    InetAddress,
+    ListenerKind,
+    Position,
+)
 from sozutw.config.requests import (
     ActivateListener,
+    AddCertificate,
     AddCluster,
+    AddHttpFrontend,
     AddHttpListener,
+    AddHttpsListener,
     DeactivateListener,
     RemoveCluster,
+    RemoveListener,
 )
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.policy import HARD_SECONDS, LATE_SECONDS, CannotReplaceError
 from tests.e2e.harness import ReservedPort
+from tests.fakes.certificates import EXPIRED, chained, expired, leaf
 from tests.fakes.fleet import FleetWorld, worlds
 
 HASHES = pb.Request(query_clusters_hashes=pb.QueryClustersHashes())
@@ -55,6 +68,49 @@ def outcome(deferred: Any) -> list[Any]:
 
 def add(name: str) -> AddCluster:
     return AddCluster(Cluster(name))
+
+
+# What is left of a listener that went is there again when it comes back, in who came meanwhile too.
+
+
+def test_rules_that_outlive_their_listener_are_known_to_who_comes(world, port):
+    at = InetAddress("127.0.0.1", port)
+    rule = FrontendRule(at, "a.example", position=Position.TREE, cluster_id="a")
+    secure = HttpsListener(HttpListener(InetAddress("127.0.0.1", 1)))
+    held = chained(leaf("a.example"))
+    world.applier._certificates._now = EXPIRED.timestamp
+    world.apply(add("a"), AddHttpListener(HttpListener(at)), AddHttpFrontend(rule))
+    world.apply(AddHttpsListener(secure), AddCertificate(secure.address, held))
+    world.begin()
+    world.apply(
+        RemoveListener(at, ListenerKind.HTTP), RemoveListener(secure.address, ListenerKind.HTTPS)
+    )
+    world.settle()
+    world.process(0).kill()
+    world.settle()
+    world.apply(AddHttpListener(HttpListener(at)), AddHttpsListener(secure))
+    world.settle()
+    world.assert_all_agree()
+
+
+# What expires while a main process lives is served on by those that had it, and by who comes.
+
+
+def test_a_certificate_that_has_expired_meanwhile_keeps_no_worker_from_coming(world, port):
+    at = InetAddress("127.0.0.1", port)
+    own, other = chained(expired("own.example")), chained(expired("other.example"))
+    world.applier._certificates._now = lambda: EXPIRED.timestamp() - 1.0
+    secure = HttpsListener(HttpListener(at), certificate=own)
+    world.apply(
+        AddHttpsListener(secure),
+        AddCertificate(at, other),
+        ActivateListener(at, ListenerKind.HTTPS),
+    )
+    world.begin()
+    world.assert_all_agree()
+    served = world.process(0).traffic.certificates
+    assert [one.names for one in served.shown(at, "other.example")] == [("other.example",)]
+    assert [one.names for one in served.shown(at, "x.example")] == [("own.example",)]
 
 
 # It starts.
@@ -230,6 +286,51 @@ def test_those_that_cannot_be_told_are_replaced(world, monkeypatch):
     world.pass_time(5)
     assert world.member(0).pid not in before
     world.assert_all_agree()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[FleetWorld]:
+    """Where ``worker_hang_timeout`` is 0, and few changes are kept for who is silent."""
+    monkeypatch.setattr("sozutw.process.workers.fleet.BEHIND_MAX", 5)
+    yield from worlds(monkeypatch, timeout=3.0, hang_timeout=0.0)
+
+
+def test_not_without_end_is_kept_for_one_that_hangs_and_is_never_killed(patient):
+    patient.begin()
+    old, process = patient.member(0), patient.process(0)
+    process.is_frozen = True
+    for number in range(8):
+        patient.apply(add(f"early {number}"))
+    assert old.behind == 8, "it may only be slow"
+    patient.pass_time(5)
+    assert old.behind == 8
+    with capturedLogs():
+        patient.apply(add("late"), add("later"))
+        heard = outcome(patient.fleet.settled())
+        patient.apply(add("last"))
+        patient.settle()
+    assert old.behind == 8
+    assert heard == [
+        ["worker 0: it does not answer, and is 8 changes behind; it is being replaced"]
+    ]
+    assert process.is_alive
+    assert patient.member(0) is not old
+    patient.assert_all_agree()
+
+
+def test_one_that_hangs_while_it_loads_makes_room_when_too_much_is_kept_for_it(patient):
+    patient.begin()
+    patient.fleet.replace(0).addErrback(lambda _: None)
+    patient.forks.answer().is_frozen = True
+    hanging = patient.slot(0).coming
+    patient.pass_time(5)
+    with capturedLogs():
+        for number in range(8):
+            patient.apply(add(str(number)))
+    assert hanging.behind == 5
+    patient.settle()
+    assert patient.slot(0).coming is None
+    patient.assert_all_agree()
 
 
 def test_settings_hold_in_those_that_were_begun_before(world):

@@ -175,6 +175,60 @@ def test_the_newest_stays_if_another_does_not_start(scene):
     assert old.forks
 
 
+def test_one_whose_worker_took_no_place_is_given_up_for_the_one_before(scene):
+    old = scene.start()
+    scene.fork()
+    old.forks[0].callback(7)
+    new = scene.renew()
+    scene.fork()
+    new.forks[0].callback(8)
+    scene.forks.go_back()
+    assert new.stops == 0
+    scene.fork()
+    assert len(old.forks) == 2
+    new.ended(8, -9)
+    assert new.stops == 1
+    # The next replacement tries the program on disk again.
+    scene.forks.renew()
+    assert len(EVERY) == 3
+
+
+def test_one_that_has_proved_stays_the_newest(scene):
+    old = scene.start()
+    scene.fork()
+    old.forks[0].callback(7)
+    new = scene.renew()
+    scene.forks.prove()
+    scene.forks.go_back()
+    scene.fork()
+    assert new.forks
+
+
+def test_another_zygote_of_a_program_that_has_proved_stays_too(scene):
+    old = scene.start()
+    scene.fork()
+    old.forks[0].callback(7)
+    scene.renew()
+    scene.forks.prove()
+    EVERY[-1].lost("it died")
+    scene.fork()
+    again = EVERY[-1]
+    again.started.callback(None)
+    scene.forks.go_back()
+    scene.fork()
+    assert len(again.forks) == 2
+
+
+def test_where_there_is_no_other_the_newest_stays(scene):
+    scene.forks.prove()
+    scene.forks.go_back()
+    only = scene.start()
+    scene.forks.go_back()
+    scene.fork()
+    assert only.forks
+    assert only.stops == 0
+
+
 def test_an_older_one_ends_with_its_last_worker(scene):
     old = scene.start()
     for pid in (7, 8):

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 
 from sozutw.control.proto import command_pb2 as pb
 from sozutw.process.workers.member import Stage
+from sozutw.process.workers.pace import STEADY_SECONDS
 from sozutw.process.workers.policy import CannotReplaceError
 from sozutw.process.workers.slot import AGAIN_SECONDS, STOPPING, Slot
 
@@ -17,6 +18,7 @@ class FakeMember:
         self.generation = generation
         self.overseer = overseer
         self.begun_at = clock.seconds()
+        self.has_loaded = False
         self.stage = Stage.LOADING
         self.pid = 100 + generation
         self.name = "worker 4"
@@ -47,7 +49,7 @@ class FakeMember:
     # What it does.
 
     def load(self) -> None:
-        self.stage = Stage.LOADED
+        self.stage, self.has_loaded = Stage.LOADED, True
         self.overseer.loaded(self)
         self.overseer.applied(self, 1, None)
 
@@ -184,6 +186,28 @@ def test_those_that_keep_dying_are_begun_later_and_later(scene):
     scene.clock.advance(0.4)
     assert len(scene.made) == 2
     scene.clock.advance(0.2)
+    assert scene.now() == (2, None, [])
+
+
+def test_those_that_load_for_long_and_die_of_it_are_begun_later_and_later_too(scene):
+    scene.slot.begin()
+    scene.clock.advance(10 * STEADY_SECONDS)
+    scene.last.go()
+    scene.clock.advance(10 * STEADY_SECONDS)
+    scene.last.fail()
+    assert scene.now()[0] is None
+    scene.clock.advance(0.4)
+    assert len(scene.made) == 2
+    scene.clock.advance(0.2)
+    assert scene.now()[0] == 2
+
+
+def test_one_that_could_serve_for_a_while_has_proved_good(scene):
+    scene.slot.begin()
+    scene.last.go()
+    scene.last.load()
+    scene.clock.advance(STEADY_SECONDS)
+    scene.last.go()
     assert scene.now() == (2, None, [])
 
 

@@ -79,6 +79,21 @@ def test_a_listener_that_comes_back_lets_clients_in(scene):
             of_a_worker.accept()[0].close()
 
 
+def test_a_listener_lets_clients_in_that_was_let_go_while_it_came_back(scene):
+    with scene.activate().dup() as of_a_worker:
+        scene.sockets.deactivate(scene.address)
+        scene.sockets.parted(1)
+        # A large change is prepared in many turns; in one of them the last worker closes it.
+        reserved = scene.sockets.reserve(scene.address)
+        scene.sockets.let_go(1)
+        scene.sockets.activate(scene.listener(), reserved)
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", scene.address.port))
+            assert is_heard(client)
+            of_a_worker.accept()[0].close()
+
+
 @pytest.mark.parametrize("why", ["another process", "socket activation"])
 def test_nobody_is_shut_out_where_others_go_on_with_the_socket(scene, why):
     with scene.activate().dup() as of_others:

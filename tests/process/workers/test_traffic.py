@@ -181,12 +181,18 @@ def test_the_policy_is_that_of_the_settings(tmp_path, monkeypatch):
     live.set_filter = lambda _text: True
     scene.traffic.settings_of(live)
     assert policy.settings().worker_count == 9
-    assert policy.turned() == []
     live.set_log_filter("debug")
     live.set_places(7)
     assert policy.turned() == [
         pb.Request(Logging="debug"),
         pb.Request(set_max_connections_per_ip=7),
+    ]
+    # Set back: one that was told of the other values loads, perhaps.
+    live.set_log_filter(Settings().log_level)
+    live.set_places(0)
+    assert policy.turned() == [
+        pb.Request(Logging=Settings().log_level),
+        pb.Request(set_max_connections_per_ip=0),
     ]
 
 

@@ -220,6 +220,13 @@ def test_a_value_is_read_once_and_judged_by_each_moment() -> None:
         load(held, END.timestamp() + 1)
 
 
+def test_whoever_does_not_judge_the_time_takes_what_expired() -> None:
+    held = chained(made.expired("old.example"))
+    assert load(held, None).names == ("old.example",)
+    with pytest.raises(CertificateError, match="it expired"):
+        load(held, NOW)
+
+
 def test_what_is_not_valid_yet_is_refused_with_the_day() -> None:
     begin = datetime(2027, 3, 4, tzinfo=UTC)
     one = sign("a.example", made.key(), intermediate(), begin=begin)
