@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from sozutw.config.dump import dump
+from sozutw.config.dump import dump_all
 from sozutw.config.model import InetAddress
 from sozutw.config.state import ConfigState
 from sozutw.control.messages.records import write_records
@@ -165,7 +165,7 @@ class Upgrade:
 
     def _write_state(self, records: int) -> Generator[None, None, None]:
         with open(os.dup(records), "wb") as file:
-            messages = map(message_of, list(dump(self._state)))
+            messages = map(message_of, list(dump_all(self._state)))
             for number, record in enumerate(write_records(messages)):
                 file.write(record)
                 if number % SLICE == SLICE - 1:

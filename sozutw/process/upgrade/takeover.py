@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import Final
 
 from sozutw.config.addresses import parse_socket_address
-from sozutw.config.model import Config
+from sozutw.config.model import Config, InetAddress
 from sozutw.config.requests import (
     AddCertificate,
     AddHttpsListener,
+    RemoveListener,
     ReplaceDefaultCertificate,
     Request,
 )
@@ -109,14 +110,15 @@ def _renewed(config: Config, requests: list[Request]) -> list[Request]:
         for request in requests
         if isinstance(request, AddCertificate)
     }
-    listening = {
-        request.listener.http.address
-        for request in requests
-        if isinstance(request, AddHttpsListener)
-    }
+    there: set[InetAddress] = set()
+    for request in requests:
+        if isinstance(request, AddHttpsListener):
+            there.add(request.listener.http.address)
+        elif isinstance(request, RemoveListener):
+            there.discard(request.address)
     renewed: list[Request] = []
     for watched in config.watched:
-        if watched.address not in listening:
+        if watched.address not in there:
             continue  # The file names a listener that is not in force.
         if watched.is_default:
             renewed.append(ReplaceDefaultCertificate(watched.address, watched.certificate))

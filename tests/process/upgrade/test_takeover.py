@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sozutw.config import requests as orders
-from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress
+from sozutw.config.model import Cluster, HttpListener, HttpsListener, InetAddress, ListenerKind
 from sozutw.config.requests import Request
 from sozutw.config.state import RefusedRequestError
 from sozutw.control.messages.records import write_records
@@ -227,7 +227,10 @@ def test_what_keeps_it_from_starting_is_told_to_the_other(
     other.talk.close()
 
 
-def test_a_certificate_of_a_listener_that_is_only_in_the_file_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_certificate_of_a_listener_that_is_only_in_the_file_is_left_out(
+    tmp_path: Path, was_there: bool
+) -> None:
     pair = leaf("a.example")
     for name, text in (("c.pem", pair.pem), ("k.pem", pair.key_pem())):
         (tmp_path / name).write_text(text)
@@ -242,9 +245,15 @@ key = "k.pem"
 watch_certificates = true
 """,
     )
-    config, inheritance = takeover._taken(Handover(path, False, (), None, None), [state_of()])
+    at = InetAddress("127.0.0.1", 8443)
+    # Of a listener that is gone, rules and certificates may be left.
+    came = orders.AddHttpsListener(HttpsListener(HttpListener(at)))
+    went = orders.RemoveListener(at, ListenerKind.HTTPS)
+    state = [came, went] if was_there else []
+    handover = Handover(path, False, (), None, None)
+    config, inheritance = takeover._taken(handover, [state_of(*state)])
     assert len(config.watched) == 1
-    assert inheritance.requests == []
+    assert inheritance.requests == state
 
 
 def test_a_state_that_does_not_apply_is_told_to_the_other(
