@@ -37,7 +37,8 @@ class SharedAcceptor(Acceptor):
     @override
     def doRead(self) -> None:
         before = self.accepted_total
-        self._burst = min(self._burst, max(self._room(), self._allowed))
+        if self._burst > 1:  # Hot: mostly one client comes at a time
+            self._burst = min(self._burst, max(self._room(), self._allowed))
         super().doRead()
         if self.accepted_total > before and self._room() <= 0:
             self._step_aside()

@@ -20,7 +20,7 @@ from tests.fakes.loops import loop_named
 from tests.perf.rig import Frames
 
 ACCEPT_FRAMES_MAX = 10
-SHARING_FRAMES_MAX = 5
+SHARING_FRAMES_MAX = 4
 """More than that, where the work is shared."""
 TIMES = 20
 
