@@ -91,6 +91,12 @@ def test_who_goes_on_elsewhere_is_told_what_outlives_listeners_too() -> None:
         apply(one, AddHttpListener(HttpListener(GONE)))
     assert list(dump(other)) == list(dump(state))
     assert other.certificates(GONE) == (held,)
+    # With all of them back, only that certificate outlives its listener, which is a plain one now.
+    third = ConfigState()
+    apply(third, *dump_all(state))
+    assert list(dump(third)) == list(dump(state))
+    assert third.certificates(GONE) == (held,)
+    assert len(list(dump_all(state))) == len(list(dump(state))) + 3
 
 
 def test_a_rule_is_taken_from_a_listener_of_its_kind() -> None:
