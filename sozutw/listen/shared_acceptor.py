@@ -3,7 +3,8 @@ Accept where other processes accept on the same socket, so that each gets about 
 
 A worker that is ahead takes one client at a time, and after each leaves the socket to the others
 for a moment. When that was in vain (they hang, or get no processor), it takes twice as many before
-it does so again: no client waits for a worker that does not come.
+it does so again: no client waits for a worker that does not come. When its clients went meanwhile,
+there was nothing to share out: it may be further ahead before it does so again.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from sozutw.transport.loop import watch_in_turns
 AHEAD: Final = 4
 """So many clients more than another worker has, or an eighth of all here, and one is ahead."""
 AHEAD_SHIFT: Final = 3
+LEAD_MAX: Final = 64
+"""So far ahead it may be where clients come and go."""
 ASIDE_SECONDS: Final = 0.002
 """How long the others have: enough to be given a processor."""
 
@@ -32,6 +35,9 @@ class SharedAcceptor(Acceptor):
         self._clients = clients
         self._allowed = 1
         self._fewest = 0
+        self._lead = AHEAD
+        self._had = 0
+        """How many clients there were as it stepped aside."""
         super().__init__(*arguments, **options)
 
     @override
@@ -45,11 +51,12 @@ class SharedAcceptor(Acceptor):
 
     def look(self) -> None:
         """
-        Take who waits, though the loop has told of nobody.
+        Take who waits, though the loop has told of nobody; to be called once in a while.
 
         For each client the kernel wakes up one worker, and if that one dies or hangs before it
         has accepted him, no other is told until the next client comes.
         """
+        self._lead = AHEAD
         if self._rest is None:
             self.doRead()
 
@@ -62,7 +69,7 @@ class SharedAcceptor(Acceptor):
     def _room(self) -> int:
         """Return how many may come before this worker is ahead."""
         clients = self._clients()
-        return max(AHEAD, clients >> AHEAD_SHIFT) - self._share.excess(clients)
+        return max(self._lead, clients >> AHEAD_SHIFT) - self._share.excess(clients)
 
     def _fewest_now(self) -> int:
         clients = self._clients()
@@ -71,6 +78,7 @@ class SharedAcceptor(Acceptor):
     def _step_aside(self) -> None:
         if self._rest is None and self._is_listening():
             self._fewest = self._fewest_now()
+            self._had = self._clients()
             self._reactor.removeReader(self)
             self._rest = self._reactor.callLater(ASIDE_SECONDS, self._step_back)
 
@@ -79,6 +87,9 @@ class SharedAcceptor(Acceptor):
         if not self._is_listening():
             return
         before = self.accepted_total
+        gone = self._had - self._clients()
+        if gone >= max(AHEAD, self._had >> AHEAD_SHIFT):
+            self._lead = min(2 * self._lead, LEAD_MAX)
         have_come = self._fewest_now() > self._fewest
         self._burst = self._allowed
         self.doRead()

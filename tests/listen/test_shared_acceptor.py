@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from sozutw.config.model import InetAddress
 from sozutw.listen.acceptor import ACCEPTS_MAX, EXHAUSTED_SECONDS
-from sozutw.listen.shared_acceptor import AHEAD, ASIDE_SECONDS, SharedAcceptor
+from sozutw.listen.shared_acceptor import AHEAD, ASIDE_SECONDS, LEAD_MAX, SharedAcceptor
 from sozutw.listen.shares import Share, Shares
 from sozutw.listen.sockets import bind
 from tests.fakes.benches import Recorder
@@ -332,3 +332,38 @@ def test_it_does_not_look_while_it_is_aside_or_does_not_listen() -> None:
         turns.acceptor.resume()
         turns.acceptor.look()
         assert turns.count == 1
+
+
+def ahead_until_aside(turns: Turns) -> int:
+    """Return how many clients it has when it steps aside, where the others have none."""
+    turns.queue = 1000
+    while turns.loop.watched:
+        turns.read()
+    turns.queue = 0
+    return turns.count
+
+
+def test_where_clients_come_and_go_it_may_be_further_ahead() -> None:
+    with Turns() as turns:
+        leads = []
+        for _ in range(6):
+            leads.append(ahead_until_aside(turns))
+            turns.count = 0  # they were served while it was aside
+            turns.wait()
+        assert leads == [AHEAD, 2 * AHEAD, 4 * AHEAD, 8 * AHEAD, LEAD_MAX, LEAD_MAX]
+        # What comes now may be of another kind.
+        turns.acceptor.look()
+        assert ahead_until_aside(turns) == AHEAD
+
+
+@pytest.mark.parametrize("had", [AHEAD, 30])
+def test_where_most_stay_it_may_not(had: int) -> None:
+    with Turns() as turns:
+        turns.count = had - 1
+        turns.others_have(had - AHEAD)
+        assert ahead_until_aside(turns) == had
+        turns.count -= AHEAD - 1
+        turns.wait()
+        before = turns.count
+        turns.others_have(before)
+        assert ahead_until_aside(turns) - before == AHEAD
