@@ -19,7 +19,7 @@ from sozutw.transport.loop import watch_in_turns
 AHEAD: Final = 4
 """So many clients more than another worker has, or an eighth of all here, and one is ahead."""
 AHEAD_SHIFT: Final = 3
-LEAD_MAX: Final = 64
+LEAD_MAX: Final = 32
 """So far ahead it may be where clients come and go."""
 ASIDE_SECONDS: Final = 0.002
 """How long the others have: enough to be given a processor."""

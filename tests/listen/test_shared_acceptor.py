@@ -350,7 +350,7 @@ def test_where_clients_come_and_go_it_may_be_further_ahead() -> None:
             leads.append(ahead_until_aside(turns))
             turns.count = 0  # they were served while it was aside
             turns.wait()
-        assert leads == [AHEAD, 2 * AHEAD, 4 * AHEAD, 8 * AHEAD, LEAD_MAX, LEAD_MAX]
+        assert leads == [AHEAD, 2 * AHEAD, 4 * AHEAD, LEAD_MAX, LEAD_MAX, LEAD_MAX]
         # What comes now may be of another kind.
         turns.acceptor.look()
         assert ahead_until_aside(turns) == AHEAD
