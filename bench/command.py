@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench import machine, packages, report
+from bench.ending import status_of
 from bench.processes import BenchError
 from bench.proxies import HOST, PORTS, PROXIES, ROOT, TLS_PORTS, Place
 from bench.rounds import Outcome, compare
@@ -198,14 +199,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    try:
-        return run(parse(sys.argv[1:]))
-    except BenchError as error:
-        print(f"bench/run: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return status_of("bench/run", lambda: run(parse(sys.argv[1:])), BenchError)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.ending import status_of
 from bench.soak_parts.client import Client, Tally
 from bench.soak_parts.proxy import IDLE_SECONDS, Proxy, SoakError
 
@@ -266,14 +267,7 @@ def tell(seen: dict[str, Any], wrong: list[str], path: Path) -> None:
 
 
 def main() -> int:
-    try:
-        return run(parse(sys.argv[1:]))
-    except SoakError as error:
-        print(f"bench/soak: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return status_of("bench/soak", lambda: run(parse(sys.argv[1:])), SoakError)
 
 
 if __name__ == "__main__":

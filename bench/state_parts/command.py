@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.ending import status_of
 from bench.soak_parts.command import free_ports
 from bench.state_parts.orders import write_state
 from bench.state_parts.traffic import Traffic
@@ -270,14 +271,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    try:
-        return run(parse(sys.argv[1:]))
-    except BenchError as error:
-        print(f"bench/state_load: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return status_of("bench/state_load", lambda: run(parse(sys.argv[1:])), BenchError)
 
 
 if __name__ == "__main__":

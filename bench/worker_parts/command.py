@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from bench import machine, packages
+from bench.ending import status_of
 from bench.loads import CONNECTIONS
 from bench.processes import BenchError
 from bench.proxies import ROOT
@@ -205,14 +206,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def main() -> int:
-    try:
-        return run(parse(sys.argv[1:]))
-    except BenchError as error:
-        print(f"bench/workers: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return status_of("bench/workers", lambda: run(parse(sys.argv[1:])), BenchError)
 
 
 if __name__ == "__main__":
